@@ -1,0 +1,106 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"tidings/shared/telemetry"
+)
+
+// Settings is everything that can be set. The tags name the flag, give the default
+// and explain; the environment variable and the file's key follow from the name.
+type Settings struct {
+	// Config is the path of the file that was read, "" for none.
+	Config string `name:"config" help:"TOML file with settings"`
+
+	// HTTP is the public listener, Admin the one for metrics, health and profiles.
+	// An empty Admin means none.
+	HTTP  string `name:"http" default:":8080" help:"address of the public listener"`
+	Admin string `name:"admin" default:"127.0.0.1:9090" help:"address of the admin listener (metrics, health, profiles); empty for none"`
+
+	// NATS are the servers' URLs, separated by commas; empty means an embedded server.
+	NATS URL `name:"nats" help:"NATS URL, or several separated by commas; empty runs an embedded server"`
+	// Data is the directory of the embedded server.
+	Data string `name:"data" default:".tidings" help:"directory of the embedded NATS server"`
+	// NATSListen is where the embedded server listens for other programs; empty means nowhere.
+	NATSListen string `name:"nats-listen" help:"address on which the embedded NATS server listens; empty for none"`
+	// NATSMonitor is the monitoring port of external servers.
+	NATSMonitor URL `name:"nats-monitor" help:"URL of an external NATS server's monitoring port, for its metrics"`
+	// NATSCreds is a credentials file for external servers.
+	NATSCreds string `name:"nats-creds" help:"NATS credentials file"`
+	// Prefix is the first token of every subject and stream name.
+	Prefix string `name:"prefix" default:"tidings" help:"first token of every subject and stream"`
+	// Replicas is how many servers keep each stream: 1, 3 or 5.
+	Replicas int `name:"replicas" default:"1" help:"copies of each stream: 1, 3 or 5"`
+
+	// JWTSecret, JWTKeys and JWTJWKS are the keys of tokens: HS256, a file, a URL. All
+	// may be empty here; whoever needs tokens decides what that means.
+	JWTSecret telemetry.Secret `name:"jwt-secret" help:"HS256 secret of tokens, at least 32 bytes except in development"`
+	JWTKeys   string           `name:"jwt-keys" help:"PEM or JWKS file with the keys of tokens"`
+	JWTJWKS   URL              `name:"jwt-jwks" help:"URL of a JWKS with the keys of tokens"`
+	// JWTAudience and JWTIssuer must be in the token's aud and iss, if not empty.
+	JWTAudience string `name:"jwt-audience" help:"audience that tokens must have; empty for any"`
+	JWTIssuer   string `name:"jwt-issuer" help:"issuer that tokens must have; empty for any"`
+
+	// SMTP are the mail servers in the order of fail-over, each smtp://user:pass@host:587.
+	SMTP []telemetry.Secret `name:"smtp" help:"SMTP URLs in the order of fail-over: smtp://user:pass@host:587"`
+
+	// EventsAge, EventsPerTopic and EventsBytes bound the event log. TailBytes is what
+	// an edge keeps of it in memory.
+	EventsAge      time.Duration `name:"events-age" default:"24h" help:"how long events are kept"`
+	EventsPerTopic int           `name:"events-per-topic" default:"1000" help:"how many events are kept for each topic"`
+	EventsBytes    Size          `name:"events-bytes" default:"1GiB" help:"bytes of events kept on disk"`
+	TailBytes      Size          `name:"tail-bytes" default:"64MiB" help:"bytes of recent events an edge keeps in memory"`
+
+	// Origins are the browser origins for CORS and cookies, normalised to what browsers send.
+	Origins []string `name:"origins" help:"browser origins that may use the API, such as https://app.example.com"`
+	// TrustedProxies may say in X-Forwarded-For who the client is.
+	TrustedProxies []netip.Prefix `name:"trusted-proxies" help:"networks of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8"`
+	// Hooks are the webhooks taken in.
+	Hooks []Hook `name:"hooks" help:"webhooks taken in, each name=kind:secret or name=kind:topic:secret; kinds: github, alertmanager, hmac"`
+
+	// Heartbeat is the time between signs of life on a silent stream.
+	Heartbeat time.Duration `name:"heartbeat" default:"15s" help:"time between heartbeats on a stream"`
+	// Drain is how long streams have to leave when the process stops.
+	Drain time.Duration `name:"drain" default:"10s" help:"how long streams have to leave when the process stops"`
+
+	// MaxConnections, MaxConnectionsPerUser and MaxConnectionsPerIP bound streams, the
+	// last one with 0 for no bound. That is its default: every stream is authenticated
+	// and bounded per user already, while one address may be an office, a phone
+	// network or, unless TrustedProxies is set, the proxy in front of everyone.
+	MaxConnections        int `name:"max-connections" default:"20000" help:"streams at once"`
+	MaxConnectionsPerUser int `name:"max-connections-per-user" default:"100" help:"streams at once for each user"`
+	MaxConnectionsPerIP   int `name:"max-connections-per-ip" default:"0" help:"streams at once for each client address; 0 for no limit. Set it only if clients connect directly or trusted-proxies is set"`
+	// MaxTopics bounds the topics of one stream.
+	MaxTopics int `name:"max-topics" default:"100" help:"topics of one stream"`
+
+	// LogLevel is debug, info, warn or error; LogFormat is text or json.
+	LogLevel  string `name:"log-level" default:"info" help:"debug, info, warn or error"`
+	LogFormat string `name:"log-format" default:"text" help:"text or json"`
+
+	// Node names this process among others; never empty after Load.
+	Node string `name:"node" help:"name of this process; empty makes one of the host name and a random part"`
+
+	// source says where each setting came from, by name.
+	source map[string]Source
+}
+
+// Source says where a value came from.
+type Source struct {
+	// Kind is one of "default", "file", "env" and "flag".
+	Kind string
+	// Name is the variable, the flag or the file with the key; "" for a default.
+	Name string
+}
+
+// String names the source for people: "TIDINGS_HTTP", "--http", "default".
+func (s Source) String() string {
+	if s.Name == "" {
+		return s.Kind
+	}
+	return s.Name
+}
+
+// Source returns where the setting came from; the zero Source if there is none of
+// this name. The name is the flag's: "events-age".
+func (s *Settings) Source(name string) Source { return s.source[name] }

@@ -1,0 +1,56 @@
+package httpx
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// bodyTime is how long a body may take to arrive, counted from the request's head.
+// It is 35 KB/s for the largest body; slower senders hold connections that others
+// need.
+const bodyTime = 30 * time.Second
+
+// limitBody bounds a request's body in size and time. A declared length over the
+// limit is refused at once; a chunked body when it gets there. The deadline also
+// bounds net/http, which reads what the handler left before the next request.
+func limitBody(c echo.Context, limit int64) error {
+	r := c.Request()
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	// The writer is net/http's own, which MaxBytesReader tells to close the
+	// connection instead of reading on.
+	w := c.Response().Writer
+	control := http.NewResponseController(w)
+	// A writer without deadlines, as in tests, has no slow senders either.
+	_ = control.SetReadDeadline(time.Now().Add(bodyTime))
+	if r.ContentLength > limit {
+		// Without this the answer would wait for the body it refuses.
+		c.Response().Header().Set(echo.HeaderConnection, "close")
+		return bodyTooLarge(limit)
+	}
+	r.Body = &body{ReadCloser: http.MaxBytesReader(w, r.Body, limit), control: control}
+	return nil
+}
+
+// body is a body with a deadline. It is used by the handler's goroutine alone.
+type body struct {
+	io.ReadCloser
+	control *http.ResponseController
+}
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		// The deadline must go, or it would end the request while the handler works.
+		// After any other error it stays, so that the server does not wait for the
+		// rest of the body either.
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
