@@ -1,0 +1,116 @@
+package producer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tidings/services/producer/envelope"
+	"tidings/shared/auth"
+	"tidings/shared/httpx"
+)
+
+// postEvents is POST /v1/events. Everything is checked before anything is stored:
+// a refused request leaves no trace in the log.
+func (p *Producer) postEvents(c echo.Context) error {
+	leave, err := p.events.enter(c.Request().Context())
+	if err != nil {
+		return p.metrics.refuse(err)
+	}
+	defer leave()
+	b, err := p.receive(c)
+	if err != nil {
+		err = p.metrics.refuse(err)
+		if faults, ok := errors.AsType[*envelope.Faults](err); ok {
+			return refuseFaults(c, faults)
+		}
+		return err
+	}
+	return p.answer(c, b, p.store(c.Request().Context(), b), http.StatusCreated)
+}
+
+// receive reads a request and returns its events, checked, allowed and with keys.
+func (p *Producer) receive(c echo.Context) (envelope.Batch, error) {
+	r := c.Request()
+	grant := httpx.Grant(c)
+	header, err := envelope.IdempotencyKey(r.Header)
+	if err != nil {
+		return envelope.Batch{}, err
+	}
+	body, err := readBody(c, MaxBody)
+	if err != nil {
+		return envelope.Batch{}, err
+	}
+	b, err := envelope.Parse(envelope.Request{Header: r.Header, Query: r.URL.Query(), Body: body, Now: time.Now()})
+	if err != nil {
+		return envelope.Batch{}, err
+	}
+	if err := allowed(grant, b); err != nil {
+		p.metrics.events.WithLabelValues(resultRefused).Add(float64(len(b.Items) - 1)) // refuse counts one
+		return envelope.Batch{}, err
+	}
+	if header != "" {
+		for i := range b.Items {
+			b.Items[i].Key = envelope.RequestKey(grant.User, header, i)
+		}
+	}
+	return b, nil
+}
+
+// allowed checks that the grant may publish every topic of the batch. The answer
+// names the first topic it may not, and how many there are.
+func allowed(grant *auth.Grant, b envelope.Batch) error {
+	var denied []string
+	seen := map[string]bool{}
+	for _, it := range b.Items {
+		topic := string(it.Event.Topic)
+		if seen[topic] {
+			continue
+		}
+		seen[topic] = true
+		if !grant.MayPublish(it.Event.Topic) {
+			denied = append(denied, topic)
+		}
+	}
+	if len(denied) == 0 {
+		return nil
+	}
+	detail := fmt.Sprintf("The token may not publish to %s.", strings.Join(denied[:min(len(denied), envelope.MaxFaults)], ", "))
+	if more := len(denied) - envelope.MaxFaults; more > 0 {
+		detail += fmt.Sprintf(" There are %d more.", more)
+	}
+	return httpx.NewProblem(http.StatusForbidden, "publish_denied", detail).WithParam(denied[0]).
+		WithHint(`The topics a token may publish to are its claim tidings.pub. Nothing was stored.`)
+}
+
+// refuseFaults is the answer to events that are wrong: the problem document that
+// any refusal has, and in "faults" each fault with its index, field and code.
+func refuseFaults(c echo.Context, faults *envelope.Faults) error {
+	p := faults.Problem()
+	raw, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("json.Marshal: %w", err)
+	}
+	document := map[string]any{}
+	if err := json.Unmarshal(raw, &document); err != nil {
+		return fmt.Errorf("json.Unmarshal: %w", err)
+	}
+	document["faults"] = faults.List
+	if faults.More > 0 {
+		document["more_faults"] = faults.More
+	}
+	if id := httpx.RequestID(c); id != "" {
+		document["request_id"] = id
+	}
+	body, err := json.Marshal(document)
+	if err != nil {
+		return fmt.Errorf("json.Marshal: %w", err)
+	}
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.Blob(p.Status, "application/problem+json", body)
+}
