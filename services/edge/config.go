@@ -1,0 +1,129 @@
+package edge
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"tidings/services/edge/tail"
+	"tidings/shared/auth"
+	"tidings/shared/natsx"
+	"tidings/shared/stream"
+	"tidings/shared/subject"
+)
+
+// Defaults of the bounds in Config, and bounds that need no knob.
+const (
+	// DefaultHeartbeat is often enough for the proxies that cut a silent response
+	// after 30 s, and for a browser's watchdog.
+	DefaultHeartbeat = 15 * time.Second
+	// DefaultStall is how long one write may make no progress. The client can resume.
+	DefaultStall = 60 * time.Second
+	// DefaultDrain is over how long connections leave a node that shuts down.
+	DefaultDrain = 10 * time.Second
+	// DefaultConnections is about what the usual 20,000 open files allow.
+	DefaultConnections = 20000
+	// DefaultPerUser allows for many tabs and devices, and stops a runaway script.
+	DefaultPerUser = 100
+	// DefaultTopics is the most topics of one connection: each costs an index entry.
+	DefaultTopics = 100
+	// maxRewind is the most events per topic on a first visit.
+	maxRewind = stream.MaxPage
+	// rangeReads is how many connections may read from the stream at once: it
+	// shares the server with everyone's live events.
+	rangeReads = 8
+	// readBatch is how many frames a connection takes from the tail in one go.
+	readBatch = 64
+	// catchUpBytes is how much a connection reads from the stream in one go. It is
+	// what a stalled connection that is behind the tail holds in memory.
+	catchUpBytes = 128 << 10
+	// ephemeralSlots is how many ephemeral events wait for a busy connection; the
+	// next ones are dropped.
+	ephemeralSlots = 16
+	// canaryEvery is how often the edge proves that the log reaches it.
+	canaryEvery = 2 * time.Second
+	// canaryLate is when a missing canary makes the edge unready: five missed ones.
+	canaryLate = 5 * canaryEvery
+	// awayAfter is how long the log may be away before connections are told; a
+	// leader change is over by then.
+	awayAfter = 3 * time.Second
+	// expiringBefore is how long before its end a token's holder is told.
+	expiringBefore = time.Minute
+	// minRetry and maxRetry bound the random reconnection time each connection gets,
+	// so that the clients of a node that dies do not come back in one instant.
+	minRetry, maxRetry = time.Second, 5 * time.Second
+)
+
+// Log is what the edge needs of the event log: to follow and read it, and to
+// store canaries.
+type Log interface {
+	stream.Log
+	stream.Prober
+}
+
+// Config is everything an edge needs. The bounds left zero take their defaults.
+type Config struct {
+	// Node names this edge in tidings.hello, canaries and metrics.
+	Node string
+	// Space names subjects.
+	Space subject.Space
+	// Log is the event log.
+	Log Log
+	// NATS carries ephemeral events and one-time tickets. nil switches both off.
+	NATS *natsx.Conn
+	// Auth decides who may connect.
+	Auth *auth.Authenticator
+	// Heartbeat, Stall and Drain are durations; see their defaults.
+	Heartbeat, Stall, Drain time.Duration
+	// TailBytes is the size of the memory tail.
+	TailBytes int64
+	// Connections, PerUser and PerIP bound live connections; PerIP 0 is no bound,
+	// since everyone behind one proxy or office shares an address.
+	Connections, PerUser, PerIP int
+	// Topics bounds the topics of one connection.
+	Topics int
+}
+
+// withDefaults fills in what is zero and checks the rest.
+func (c Config) withDefaults() (Config, error) {
+	setDefault(&c.Heartbeat, DefaultHeartbeat)
+	setDefault(&c.Stall, DefaultStall)
+	setDefault(&c.Drain, DefaultDrain)
+	setDefault(&c.TailBytes, tail.DefaultBytes)
+	setDefault(&c.Connections, DefaultConnections)
+	setDefault(&c.PerUser, DefaultPerUser)
+	setDefault(&c.Topics, DefaultTopics)
+	var errs []error
+	if c.Node == "" {
+		errs = append(errs, errors.New("node: must be set"))
+	}
+	if c.Log == nil || c.Auth == nil {
+		errs = append(errs, errors.New("log and auth: must be set"))
+	}
+	for name, n := range map[string]int64{
+		"heartbeat": int64(c.Heartbeat), "stall": int64(c.Stall), "drain": int64(c.Drain), "tail bytes": c.TailBytes,
+		"connections": int64(c.Connections), "connections per user": int64(c.PerUser), "topics": int64(c.Topics), "connections per IP": int64(c.PerIP) + 1,
+	} {
+		if n <= 0 {
+			errs = append(errs, fmt.Errorf("%s: must be positive", name))
+		}
+	}
+	return c, errors.Join(errs...)
+}
+
+func setDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+// core returns the core connection, or nil without NATS.
+func (c Config) core() *nats.Conn {
+	if c.NATS == nil {
+		return nil
+	}
+	return c.NATS.NC
+}

@@ -1,0 +1,115 @@
+package edge
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"tidings/shared/auth"
+	"tidings/shared/event"
+	"tidings/shared/httpx"
+	"tidings/shared/subject"
+)
+
+// request is a parsed and permitted wish to stream.
+type request struct {
+	patterns []subject.Pattern
+	cursor   event.Cursor // zero on a first visit
+	rewind   int
+}
+
+// ownTopic is what clients write for their own topic, so that they never need to
+// know how an id is escaped.
+const ownTopic = "user"
+
+// parseRequest reads the query and Last-Event-ID of a stream. Every fault names
+// its part.
+func (e *Edge) parseRequest(r *http.Request, g *auth.Grant) (request, error) {
+	var req request
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return req, httpx.Bad("query", "bad_query", "The query string is malformed.")
+	}
+	for name := range query {
+		switch name {
+		case "topics", "cursor", "rewind", "ticket":
+		default:
+			return req, httpx.Bad(name, "unknown_parameter", "There is no such parameter here.").
+				WithHint("Known are topics, cursor, rewind and ticket.")
+		}
+	}
+	if req.patterns, err = e.parseTopics(query["topics"], g); err != nil {
+		return req, err
+	}
+	name, value := "cursor", query.Get("cursor")
+	if id := r.Header.Get("Last-Event-ID"); id != "" { // a reconnecting browser's is newer than its URL
+		name, value = "Last-Event-ID", id
+	}
+	if value != "" {
+		if req.cursor, err = event.ParseCursor(value); err != nil {
+			return req, badCursor(name, err)
+		}
+	}
+	if s := query.Get("rewind"); s != "" {
+		if req.rewind, err = strconv.Atoi(s); err != nil || req.rewind < 0 || req.rewind > maxRewind {
+			return req, httpx.Bad("rewind", "bad_rewind", fmt.Sprintf("rewind must be a whole number from 0 to %d.", maxRewind))
+		}
+	}
+	return req, nil
+}
+
+func badCursor(name string, err error) error {
+	return httpx.Bad(name, "bad_cursor", "The cursor is malformed.").
+		WithHint("Use the id of an event exactly as it was sent: <epoch>-<sequence>.").WithCause(err)
+}
+
+// parseTopics reads comma-separated topics and patterns and checks the grant.
+func (e *Edge) parseTopics(values []string, g *auth.Grant) ([]subject.Pattern, error) {
+	var list []subject.Pattern
+	for s := range strings.SplitSeq(strings.Join(values, ","), ",") {
+		if s = strings.TrimSpace(s); s == "" {
+			continue
+		}
+		p, err := parsePattern(s, g)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(list, p) {
+			continue
+		}
+		if len(list) == e.cfg.Topics {
+			return nil, httpx.Bad("topics", "too_many_topics", fmt.Sprintf("One connection takes at most %d topics.", e.cfg.Topics)).
+				WithHint("Use a pattern such as room.orders.>, or a second connection.")
+		}
+		if !g.MaySubscribe(p) {
+			return nil, httpx.NewProblem(http.StatusForbidden, "topic_denied", fmt.Sprintf("Your token does not let you read %q.", p)).
+				WithParam("topics").WithHint("The claim tidings.sub lists what a token may read.")
+		}
+		list = append(list, p)
+	}
+	if len(list) == 0 {
+		return nil, httpx.Bad("topics", "no_topics", "Say which topics to stream.").
+			WithHint("For example ?topics=user,room.ops")
+	}
+	return list, nil
+}
+
+// parsePattern parses one topic or pattern of a client.
+func parsePattern(s string, g *auth.Grant) (subject.Pattern, error) {
+	if s == ownTopic {
+		return subject.Pattern(subject.User(g.User)), nil
+	}
+	p, err := subject.ParsePattern(s)
+	if err != nil {
+		return "", badTopic("topics", err)
+	}
+	return p, nil
+}
+
+func badTopic(param string, err error) error {
+	return httpx.Bad(param, "bad_topic", "There is a malformed name: "+err.Error()+".").
+		WithHint("Topics are user, user.<id>, room.<name>… and all; bytes outside [A-Za-z0-9_-] are written =HH.")
+}
