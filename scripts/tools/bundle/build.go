@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+// errDependencies says what to do before the first build.
+var errDependencies = errors.New("node_modules is missing: run `npm ci` there")
+
+// files maps the names of a built dist directory to their content.
+type files map[string][]byte
+
+// build returns everything that belongs into the dist directory of t.
+func (t target) build(root string) (files, error) {
+	web := filepath.Join(root, t.web)
+	if _, err := os.Stat(filepath.Join(web, "node_modules")); err != nil {
+		return nil, fmt.Errorf("%s: %w", t.web, errDependencies)
+	}
+	out, err := t.bundle(web)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range t.pages {
+		b, err := os.ReadFile(filepath.Join(web, "src", name))
+		if err != nil {
+			return nil, fmt.Errorf("page: %w", err)
+		}
+		out[name] = b
+	}
+	for name, b := range out {
+		if filepath.Ext(name) == ".html" {
+			out[name] = t.link(b, out)
+		}
+	}
+	if out["LICENSES.txt"], err = t.licences(web); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// bundle runs esbuild. It writes nothing.
+func (t target) bundle(web string) (files, error) {
+	result := api.Build(api.BuildOptions{
+		AbsWorkingDir:       web,
+		EntryPointsAdvanced: []api.EntryPoint{{InputPath: "src/" + t.entry, OutputPath: t.output}},
+		Outdir:              "dist",
+		Bundle:              true,
+		Format:              api.FormatESModule,
+		Target:              api.ES2022,
+		JSX:                 api.JSXAutomatic,
+		JSXImportSource:     "preact",
+		MinifyWhitespace:    true,
+		MinifyIdentifiers:   true,
+		MinifySyntax:        true,
+		Charset:             api.CharsetUTF8,
+		LegalComments:       api.LegalCommentsNone, // LICENSES.txt has the whole texts
+		LogLevel:            api.LogLevelWarning,
+	})
+	if len(result.Errors) > 0 {
+		return nil, fmt.Errorf("esbuild: %d errors in %s", len(result.Errors), t.web)
+	}
+	out := files{}
+	for _, f := range result.OutputFiles {
+		out[filepath.Base(f.Path)] = f.Contents
+	}
+	return out, nil
+}
+
+// link adds "?v=<hash of the content>" to each link from a page to an asset: the
+// server lets browsers keep what is asked for by its hash for ever.
+func (t target) link(page []byte, out files) []byte {
+	var pairs []string
+	for name, b := range out {
+		if filepath.Ext(name) != ".html" {
+			sum := sha256.Sum256(b)
+			address := `"` + t.assets + name
+			pairs = append(pairs, address+`"`, address+"?v="+hex.EncodeToString(sum[:8])+`"`)
+		}
+	}
+	return []byte(strings.NewReplacer(pairs...).Replace(string(page)))
+}
+
+// licences returns the licence texts of the libraries in the bundle.
+func (t target) licences(web string) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString("The console contains these libraries.\n")
+	for _, name := range t.libraries {
+		text, err := os.ReadFile(filepath.Join(web, "node_modules", name, "LICENSE"))
+		if err != nil {
+			return nil, fmt.Errorf("licence: %w", err)
+		}
+		fmt.Fprintf(&b, "\n== %s ==\n\n%s\n", name, bytes.TrimSpace(text))
+	}
+	return b.Bytes(), nil
+}
+
+// download returns what a browser downloads of f: its length after gzip, if it
+// is part of the budget.
+func download(name string, b []byte) (int, bool) {
+	if ext := filepath.Ext(name); ext != ".js" && ext != ".css" {
+		return 0, false
+	}
+	var zipped bytes.Buffer
+	w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
+	if err != nil { // unreachable: the level is legal
+		return len(b), true
+	}
+	_, _ = w.Write(b) // a bytes.Buffer takes everything
+	_ = w.Close()
+	return zipped.Len(), true
+}

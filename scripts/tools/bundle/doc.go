@@ -1,0 +1,15 @@
+// Command bundle builds the browser parts of Tidings: it type-strips, bundles and
+// minifies TypeScript with esbuild used as a library, so that neither a build of
+// the product nor this command needs more than Go and the sources in node_modules.
+//
+//	go run -C scripts/tools ./bundle          write the bundles into their dist directories
+//	go run -C scripts/tools ./bundle -check   build in memory; fail if dist differs
+//	go run -C scripts/tools ./bundle -test    run web/test with node's test runner
+//
+// The bundles are committed and embedded. They are a pure function of the sources
+// and of package-lock.json, so -check can compare bytes. Each target has a budget
+// for what a browser downloads (JavaScript and CSS after gzip), and a build over
+// its budget fails.
+//
+// esbuild does not check types; `npm run check` in the web directory does.
+package main

@@ -1,0 +1,134 @@
+package console
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"tidings/shared/auth"
+	"tidings/shared/httpx"
+	"tidings/shared/subject"
+)
+
+const (
+	// indexName is the page among the embedded files.
+	indexName = "index.html"
+	// assetsPath is below what the other embedded files are served. The bundler
+	// writes it into the page.
+	assetsPath = "/console/assets/"
+	// policy is what the page may do. uPlot places its canvas through the CSS object
+	// model, which style-src 'self' allows; style attributes in markup it would not.
+	policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
+		"img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+// dist is what the bundler made.
+//
+//go:embed dist
+var dist embed.FS
+
+// Config says what the page tells about where it is served. The zero value works.
+type Config struct {
+	// Version is the version of this build, for people; it may be empty.
+	Version string
+	// Node names this process, for people; it may be empty.
+	Node string
+	// Prefix is the first token of every NATS subject, as subject.NewSpace takes it.
+	// Empty means subject.DefaultPrefix. The page writes it into commands to copy.
+	Prefix string
+	// Dev says that this is `tidings dev`, and makes the page say so.
+	Dev bool
+}
+
+// Console holds the page. It is immutable after New and safe for concurrent use.
+type Console struct {
+	cfg    Config
+	auth   *auth.Authenticator
+	log    *slog.Logger
+	index  *asset
+	assets map[string]*asset
+}
+
+// New reads the embedded page and compresses it once. It fails on a prefix that is
+// none and when the page is not complete, which only a broken build can cause.
+// log may be nil.
+func New(cfg Config, authenticator *auth.Authenticator, log *slog.Logger) (*Console, error) {
+	if cfg.Prefix == "" {
+		cfg.Prefix = subject.DefaultPrefix
+	}
+	if _, err := subject.NewSpace(cfg.Prefix); err != nil {
+		return nil, fmt.Errorf("console: %w", err)
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	c := &Console{cfg: cfg, auth: authenticator, log: log, assets: map[string]*asset{}}
+	entries, err := fs.ReadDir(dist, "dist")
+	if err != nil {
+		return nil, fmt.Errorf("console: embedded page: %w", err)
+	}
+	for _, e := range entries {
+		a, err := loadAsset(dist, "dist/"+e.Name())
+		if err != nil {
+			return nil, fmt.Errorf("console: embedded page: %w", err)
+		}
+		c.assets[e.Name()] = a
+	}
+	c.index = c.assets[indexName]
+	delete(c.assets, indexName)
+	if c.index == nil {
+		return nil, fmt.Errorf("console: embedded page: %s: %w", indexName, fs.ErrNotExist)
+	}
+	return c, nil
+}
+
+// Routes adds the page, its assets and its API to e, which httpx.NewEcho made.
+// Everything else keeps being answered by e's own 404.
+func (c *Console) Routes(e *echo.Echo) {
+	both := []string{http.MethodGet, http.MethodHead}
+	e.Match(both, "/", c.serveIndex)
+	e.Match(both, assetsPath+":name", c.serveAsset)
+	e.GET("/console/api/info", c.info, httpx.Authenticate(c.auth))
+	c.log.Debug("console ready", "assets", len(c.assets))
+}
+
+// serveIndex answers with the page. Browsers ask each time whether it changed,
+// since it names the assets that go with it.
+func (c *Console) serveIndex(ctx echo.Context) error {
+	return c.index.serve(ctx, "no-cache")
+}
+
+// serveAsset answers with one embedded file.
+func (c *Console) serveAsset(ctx echo.Context) error {
+	a, ok := c.assets[ctx.Param("name")]
+	if !ok {
+		return echo.ErrNotFound
+	}
+	if ctx.QueryParam("v") == a.hash {
+		return a.serve(ctx, "public, max-age=31536000, immutable")
+	}
+	return a.serve(ctx, "no-cache")
+}
+
+// info is the body of /console/api/info.
+type info struct {
+	Version string `json:"version"`
+	Node    string `json:"node"`
+	Prefix  string `json:"prefix"`
+	Dev     bool   `json:"dev"`
+	User    string `json:"user"`
+}
+
+// info answers who the caller is and where they are. The page asks it first, to
+// learn whether its token is any good.
+func (c *Console) info(ctx echo.Context) error {
+	ctx.Response().Header().Set("Cache-Control", "no-store")
+	return ctx.JSON(http.StatusOK, info{
+		Version: c.cfg.Version, Node: c.cfg.Node, Prefix: c.cfg.Prefix, Dev: c.cfg.Dev,
+		User: httpx.Grant(ctx).User,
+	})
+}

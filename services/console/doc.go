@@ -1,0 +1,17 @@
+// Package console serves the operators' page: one embedded single-page program
+// that watches Tidings through the same public event stream as everybody else.
+//
+// The page is written in TypeScript below web, bundled by scripts/tools/bundle
+// into dist, committed and embedded; a build needs Go alone. It downloads nothing
+// at run time, and its content security policy would not let it: scripts, styles
+// and connections come from this server or not at all, and nothing is inline.
+//
+// The page and its assets are public, for they hold no data. Everything they show
+// comes from endpoints that ask for a token; of this package, that is
+// /console/api/info. The token reaches the page in the address's fragment, which
+// browsers never send, and stays in the tab's session storage.
+//
+// Assets are asked for with the hash of their content (app.js?v=…) and then kept
+// by browsers for ever. Asked for in any other way they are checked by ETag, so a
+// page of an older node behind the same name never gets stuck.
+package console

@@ -1,0 +1,117 @@
+// The page: the door while there is no token, the console behind it.
+
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { span } from "./format.ts";
+import { Events } from "./events.tsx";
+import { useCell, useClock } from "./hooks.ts";
+import { Logo, Moon, Sun } from "./icons.tsx";
+import { Metrics, REWIND, TOPICS } from "./metrics.ts";
+import { Overview } from "./overview.tsx";
+import { readRoute, splitTopics } from "./route.ts";
+import { forget, reject, session, token, type Info } from "./session.ts";
+import { EVENTS_URL, Source } from "./source.ts";
+import { Status } from "./status.tsx";
+import { Stream, type State } from "./stream.ts";
+import { theme, toggle } from "./theme.ts";
+import { TokenCard } from "./token.tsx";
+
+/** App is the whole page. */
+export function App() {
+  const s = useCell(session);
+  switch (s.name) {
+    case "checking":
+      return <main class="door" aria-busy="true"><Logo size={40} /></main>;
+    case "needed":
+      return <TokenCard problem={s.problem} />;
+    case "ready":
+      return <Console info={s.info} />;
+  }
+}
+
+function Console({ info }: { info: Info }) {
+  const [expires, setExpires] = useState(0);
+  const [alone, setAlone] = useState(false);
+  const { metrics, stream, source } = useMemo(() => build(setExpires), []);
+  const tailStream = useCell(source.stream);
+  const states = [useCell(stream.state), useCell(tailStream.state)];
+  useEffect(() => {
+    stream.start();
+    source.start();
+    const off = wake(() => [stream, source.stream.get()]);
+    return () => {
+      off();
+      stream.stop();
+      source.stop();
+    };
+  }, []);
+  useEffect(() => {
+    const refused = states.find(rejected);
+    if (refused?.name === "denied") reject(refused.problem);
+  }, states);
+  return (
+    <>
+      <header class="top">
+        <span class="brand"><Logo size={24} /> <h1>Tidings</h1></span>
+        <span class="where">{info.node}</span>
+        {info.version && <span class="where version">{info.version}</span>}
+        {info.dev && <span class="badge">dev</span>}
+        <span class="push" />
+        <Status streams={[{ name: "Metrics", stream }, { name: "Events", stream: tailStream }]} user={info.user} forget={forget} />
+        <ThemeButton />
+      </header>
+      <main class="page">
+        {expires > 0 && <Expiring at={expires} />}
+        {!alone && <Overview metrics={metrics} stream={stream} prefix={info.prefix} />}
+        <Events source={source} prefix={info.prefix} alone={alone} setAlone={setAlone} />
+      </main>
+    </>
+  );
+}
+
+function build(expires: (at: number) => void) {
+  const metrics = new Metrics();
+  const stream = new Stream({
+    url: EVENTS_URL, topics: TOPICS, token, rewind: REWIND,
+    event: (m) => metrics.event(m.data),
+    control: (type, data) => {
+      if (type === "tidings.hello") expires(0);
+      if (type === "tidings.expiring") expires(Date.now() + (Number(data.in_ms) || 0));
+    },
+  });
+  return { metrics, stream, source: new Source(splitTopics(readRoute(location.hash).topics), token) };
+}
+
+/** rejected says that the token itself is refused, not just a topic. */
+function rejected(s: State): boolean {
+  return s.name === "denied" && (s.problem.status === 401 || /^(token|ticket)_/.test(s.problem.code));
+}
+
+/** Expiring warns before the server ends the streams. */
+function Expiring({ at }: { at: number }) {
+  const now = useClock(1000);
+  return (
+    <p class="problem bar mild" role="alert">
+      <span>{at > now ? `Your token ends in ${span(at - now)}.` : "Your token has ended."}</span>
+      <button type="button" class="button quiet" onClick={forget}>Paste a new one</button>
+    </p>
+  );
+}
+
+/** wake lets streams look at the clock whenever it may have jumped. */
+function wake(streams: () => Stream[]): () => void {
+  const check = () => document.visibilityState === "visible" && streams().forEach((s) => s.check());
+  const events: [EventTarget, string][] = [[document, "visibilitychange"], [window, "pageshow"], [window, "online"]];
+  for (const [target, name] of events) target.addEventListener(name, check);
+  return () => {
+    for (const [target, name] of events) target.removeEventListener(name, check);
+  };
+}
+
+function ThemeButton() {
+  const dark = useCell(theme) === "dark";
+  return (
+    <button type="button" class="button quiet square" aria-label={dark ? "Use the light theme" : "Use the dark theme"} onClick={toggle}>
+      {dark ? <Sun /> : <Moon />}
+    </button>
+  );
+}

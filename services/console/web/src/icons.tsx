@@ -1,0 +1,38 @@
+// The icons, drawn for this page on a 16-pixel grid.
+
+import type { ComponentChildren } from "preact";
+
+function Icon({ children }: { children: ComponentChildren }) {
+  return (
+    <svg class="icon" viewBox="0 0 16 16" width="16" height="16" fill="none" stroke="currentColor"
+      stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">
+      {children}
+    </svg>
+  );
+}
+
+export const Pause = () => <Icon><path d="M5.5 3.5v9M10.5 3.5v9" /></Icon>;
+export const Play = () => <Icon><path d="M5 3.2v9.6L12.5 8z" fill="currentColor" /></Icon>;
+export const Sun = () => (
+  <Icon>
+    <circle cx="8" cy="8" r="2.75" />
+    <path d="M8 1.5v1M8 13.5v1M1.5 8h1M13.5 8h1M3.4 3.4l.7.7M11.9 11.9l.7.7M12.6 3.4l-.7.7M4.1 11.9l-.7.7" />
+  </Icon>
+);
+export const Moon = () => <Icon><path d="M13.2 9.6A5.6 5.6 0 0 1 6.4 2.8a5.6 5.6 0 1 0 6.8 6.8z" /></Icon>;
+export const Trash = () => <Icon><path d="M2.5 4h11M6.5 4V2.5h3V4M4 4l.6 9.5h6.8L12 4" /></Icon>;
+export const Grow = () => <Icon><path d="M9.5 2.5h4v4M13.5 2.5 9.5 6.5M6.5 13.5h-4v-4M2.5 13.5l4-4" /></Icon>;
+export const Shrink = () => <Icon><path d="M13.5 6.5h-4v-4M9.5 6.5l4-4M2.5 9.5h4v4M6.5 9.5l-4 4" /></Icon>;
+export const Down = () => <Icon><path d="M8 3v10M4 9l4 4 4-4" /></Icon>;
+export const Right = () => <Icon><path d="M6 3.5 10.5 8 6 12.5" /></Icon>;
+export const Replay = () => <Icon><path d="M2.5 8a5.5 5.5 0 1 0 1.8-4.1M2.5 2v2.8h2.8" /></Icon>;
+export const Copy = () => <Icon><rect x="5.5" y="5.5" width="8" height="8" rx="1.5" /><path d="M10.5 5.5v-3h-8v8h3" /></Icon>;
+export const Check = () => <Icon><path d="M3 8.5 6.5 12 13 4.5" /></Icon>;
+export const Terminal = () => <Icon><path d="M2.5 4 6 8l-3.5 4M8 12h5.5" /></Icon>;
+export const Search = () => <Icon><circle cx="7" cy="7" r="4.25" /><path d="m10.2 10.2 3.3 3.3" /></Icon>;
+export const Warn = () => <Icon><path d="M8 2 14.5 13.5h-13zM8 6.5v3M8 11.6v.1" /></Icon>;
+
+/** Logo is the mark: a tide that arrives. */
+export const Logo = ({ size }: { size: number }) => (
+  <img src="/console/assets/favicon.svg" width={size} height={size} alt="" />
+);

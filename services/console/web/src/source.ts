@@ -1,0 +1,90 @@
+// The source feeds the tail: one stream at a time, replaced when other topics or another
+// position are asked for.
+
+import { Cell, type Readable } from "./cell.ts";
+import { clock } from "./format.ts";
+import { Stream } from "./stream.ts";
+import { Tail } from "./tail.ts";
+
+/** URL of the event stream. */
+export const EVENTS_URL = "/v1/events";
+/** REWIND gives the list some history to begin with, for each topic. */
+const REWIND = 20;
+
+/** Source is a tail and its stream. */
+export class Source {
+  readonly tail = new Tail();
+  private readonly cell: Cell<Stream>;
+  /** stream is the one that feeds the tail now. */
+  readonly stream: Readable<Stream>;
+
+  private lost = 0; // when the stream broke, 0 while it works
+
+  constructor(private topics: string[], private token: () => string) {
+    this.cell = new Cell(this.open(""));
+    this.stream = this.cell;
+  }
+
+  /** start opens the first stream. */
+  start(): void {
+    this.cell.get().start();
+  }
+
+  /** stop ends the stream. */
+  stop(): void {
+    this.cell.get().stop();
+  }
+
+  /** follow begins anew with other topics. */
+  follow(topics: string[]): void {
+    this.topics = topics;
+    this.restart("");
+  }
+
+  /** replay begins anew after a position. */
+  replay(cursor: string): void {
+    this.restart(cursor);
+    this.tail.mark("note", "Replay", `everything after ${cursor}`);
+  }
+
+  private restart(cursor: string): void {
+    this.cell.get().stop();
+    this.lost = 0;
+    this.tail.clear();
+    this.tail.resume();
+    const next = this.open(cursor);
+    this.cell.set(next);
+    next.start();
+  }
+
+  private open(cursor: string): Stream {
+    const stream = new Stream({
+      url: EVENTS_URL, topics: this.topics, token: this.token, cursor, rewind: REWIND,
+      event: (m) => this.tail.event(m),
+      control: (type, data) => this.control(type, data),
+    });
+    stream.state.subscribe((s) => {
+      if ((s.name === "waiting" || s.name === "offline") && !this.lost && stream.facts.conn) this.lost = Date.now();
+    });
+    return stream;
+  }
+
+  private control(type: string, data: Record<string, unknown>): void {
+    const s = (key: string) => (data[key] === undefined || data[key] === null ? "" : String(data[key]));
+    switch (type) {
+      case "tidings.gap":
+        this.tail.mark("gap", `Gap on ${s("topic") || "all topics"}`,
+          [s("reason"), s("after") && `after ${s("after")}`, s("before") && `before ${s("before")}`].filter(Boolean).join(" · "));
+        break;
+      case "tidings.hello":
+        if (this.lost && data.resumed === true) {
+          this.tail.mark("note", "Resumed", `nothing missed since ${clock(this.lost)}`);
+        }
+        this.lost = 0;
+        break;
+      case "tidings.bye":
+        this.tail.mark("note", "The server closed the stream", [s("code"), s("reason")].filter(Boolean).join(": "));
+        break;
+    }
+  }
+}
