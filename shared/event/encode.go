@@ -10,6 +10,11 @@ import (
 	"unicode/utf8"
 )
 
+// maxDepth is how deeply Data may be nested to be embedded as JSON; deeper Data
+// becomes a JSON string. Parsers have limits (PHP's is 512, ours 10,000), and one
+// event over a reader's limit would spoil the whole page of history it is in.
+const maxDepth = 500
+
 // AppendJSON appends the event as one line of JSON. c is its position; it
 // becomes the id of an event that has none. Data that is JSON is embedded as it
 // is, other text becomes a JSON string, and bytes become "data_base64", as in
@@ -71,17 +76,17 @@ func (e Event) appendOpen(dst []byte, c Cursor) []byte {
 
 // appendData appends the data member.
 func (e Event) appendData(dst []byte) []byte {
-	if isJSON(e.ContentType) && json.Valid(e.Data) {
-		dst = append(dst, `,"data":`...)
+	// json.Valid lets broken UTF-8 in strings pass; a browser would not.
+	if !utf8.Valid(e.Data) {
+		dst = append(dst, `,"data_base64":"`...)
+		dst = base64.StdEncoding.AppendEncode(dst, e.Data)
+		return append(dst, '"')
+	}
+	dst = append(dst, `,"data":`...)
+	if isJSON(e.ContentType) && json.Valid(e.Data) && !deep(e.Data) {
 		return appendLine(dst, e.Data)
 	}
-	if utf8.Valid(e.Data) {
-		dst = append(dst, `,"data":`...)
-		return appendString(dst, string(e.Data))
-	}
-	dst = append(dst, `,"data_base64":"`...)
-	dst = base64.StdEncoding.AppendEncode(dst, e.Data)
-	return append(dst, '"')
+	return appendString(dst, string(e.Data))
 }
 
 // isJSON reports whether a media type may hold JSON; the empty one may.
@@ -91,6 +96,31 @@ func isJSON(contentType string) bool {
 	}
 	media, _, err := mime.ParseMediaType(contentType)
 	return err == nil && (strings.HasSuffix(media, "/json") || strings.HasSuffix(media, "+json"))
+}
+
+// deep reports whether valid JSON is nested deeper than maxDepth.
+func deep(valid []byte) bool {
+	// Few brackets cannot nest deeply, and counting bytes is all but free.
+	if bytes.Count(valid, []byte("["))+bytes.Count(valid, []byte("{")) <= maxDepth {
+		return false
+	}
+	depth, quoted := 0, false
+	for i := 0; i < len(valid); i++ {
+		switch c := valid[i]; {
+		case c == '\\':
+			i++ // outside of strings there is none
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[', c == '{':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == ']', c == '}':
+			depth--
+		}
+	}
+	return false
 }
 
 // appendLine appends valid JSON without line breaks: in JSON they can stand only

@@ -49,33 +49,40 @@ func (e Event) Header() map[string][]string {
 // names are matched without regard to case. stored is the time of storing.
 func FromMessage(topic subject.Topic, header map[string][]string, data []byte, stored time.Time) Event {
 	e := Event{Topic: topic, Type: DefaultType, Time: stored.UTC(), Data: data}
-	for name, values := range header {
-		if len(values) == 0 || len(values[0]) > MaxAttribute || !printable(values[0]) {
-			continue
+	if len(header) == 0 {
+		return e
+	}
+	if v := attribute(header, HeaderType); v != "" && len(v) <= MaxType && !strings.HasPrefix(v, ReservedPrefix) {
+		e.Type = v
+	}
+	e.ID = attribute(header, HeaderID)
+	e.Source = attribute(header, HeaderSource)
+	e.Except = attribute(header, HeaderExcept)
+	e.ContentType = attribute(header, HeaderContentType)
+	if t, err := time.Parse(time.RFC3339Nano, attribute(header, HeaderTime)); err == nil {
+		// A zone can push a time out of the years that RFC 3339 can write down.
+		if t = t.UTC(); t.Year() >= 0 && t.Year() <= 9999 {
+			e.Time = t
 		}
-		e.setAttribute(name, values[0])
 	}
 	return e
 }
 
-// setAttribute applies one header line.
-func (e *Event) setAttribute(name, value string) {
-	switch {
-	case strings.EqualFold(name, HeaderType):
-		if value != "" && len(value) <= MaxType && !strings.HasPrefix(value, ReservedPrefix) {
-			e.Type = value
-		}
-	case strings.EqualFold(name, HeaderID):
-		e.ID = value
-	case strings.EqualFold(name, HeaderSource):
-		e.Source = value
-	case strings.EqualFold(name, HeaderExcept):
-		e.Except = value
-	case strings.EqualFold(name, HeaderContentType):
-		e.ContentType = value
-	case strings.EqualFold(name, HeaderTime):
-		if t, err := time.Parse(time.RFC3339Nano, value); err == nil {
-			e.Time = t.UTC()
+// attribute returns a header's first value, "" if there is none or it breaks the
+// rules of all attributes. Of several spellings of the name ours wins, then the
+// least one: a map has no order, and every node must make the same event of a message.
+func attribute(header map[string][]string, name string) string {
+	values, ok := header[name]
+	if !ok {
+		least := ""
+		for spelling, v := range header {
+			if len(spelling) == len(name) && strings.EqualFold(spelling, name) && (least == "" || spelling < least) {
+				least, values = spelling, v
+			}
 		}
 	}
+	if len(values) == 0 || len(values[0]) > MaxAttribute || !printable(values[0]) {
+		return ""
+	}
+	return values[0]
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -59,16 +60,19 @@ type Conn struct {
 	embedded *Server // nil when external
 	monitor  string
 	http     *http.Client
+	refusals *refusals
 }
 
 // Open connects to cfg.URL, trying until ctx ends, or embeds a server. It checks
 // that the server is new enough and has JetStream. The error says what is wrong
 // in words for an operator; errors.Is finds ErrAway, ErrOld and ErrNoJetStream.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Conn, error) {
-	c := &Conn{monitor: strings.TrimSuffix(cfg.MonitorURL, "/"), http: &http.Client{Timeout: connectWait}}
-	opts := options(cfg, log)
-	url := cfg.URL
-	if url == "" {
+	c := &Conn{
+		monitor: strings.TrimSuffix(cfg.MonitorURL, "/"), http: &http.Client{Timeout: connectWait},
+		refusals: newRefusals(),
+	}
+	opts := c.options(cfg, log)
+	if cfg.URL == "" {
 		s, err := startServer(cfg)
 		if err != nil {
 			return nil, fmt.Errorf("embedded NATS: %w", err)
@@ -76,7 +80,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Conn, error) {
 		c.embedded = s
 		opts = append(opts, nats.InProcessServer(s))
 	}
-	if err := c.connect(ctx, url, opts, log); err != nil {
+	if err := c.connect(ctx, cfg.URL, opts, log); err != nil {
 		c.Close()
 		return nil, err
 	}
@@ -87,7 +91,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Conn, error) {
 	return c, nil
 }
 
-func options(cfg Config, log *slog.Logger) []nats.Option {
+func (c *Conn) options(cfg Config, log *slog.Logger) []nats.Option {
 	opts := []nats.Option{
 		nats.Name(cfg.Name),
 		nats.Timeout(connectWait),
@@ -95,6 +99,9 @@ func options(cfg Config, log *slog.Logger) []nats.Option {
 		nats.ReconnectWait(reconnectWait),
 		nats.ReconnectJitter(reconnectJitter, reconnectJitter),
 		nats.ReconnectBufSize(-1),
+		// Credentials that are refused for a while (a rollout, a rotation) must not end
+		// the connection for good; Open itself does fail on them.
+		nats.IgnoreAuthErrorAbort(),
 		nats.PingInterval(pingEvery),
 		nats.MaxPingsOutstanding(2),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
@@ -104,6 +111,7 @@ func options(cfg Config, log *slog.Logger) []nats.Option {
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("NATS connection restored", "server", nc.ConnectedServerName()) }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			c.refusals.refuse(err)
 			if sub != nil {
 				log.Warn("NATS reported an error", "subject", sub.Subject, "err", err)
 				return
@@ -118,23 +126,26 @@ func options(cfg Config, log *slog.Logger) []nats.Option {
 }
 
 // connect tries until it succeeds, ctx ends, or trying again cannot help.
-func (c *Conn) connect(ctx context.Context, url string, opts []nats.Option, log *slog.Logger) error {
+func (c *Conn) connect(ctx context.Context, servers string, opts []nats.Option, log *slog.Logger) error {
 	for told := false; ; {
-		nc, err := nats.Connect(url, opts...)
+		nc, err := nats.Connect(servers, opts...)
 		if err == nil {
 			c.NC = nc
 			break
 		}
+		if e := (*url.Error)(nil); errors.As(err, &e) {
+			return fmt.Errorf("the URL of NATS: %w", e.Err) // e itself quotes the URL, password and all
+		}
 		if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, os.ErrNotExist) || strings.Contains(err.Error(), "credentials") {
-			return fmt.Errorf("connect to NATS at %s: %w", Redact(url), err)
+			return fmt.Errorf("connect to NATS at %s: %w", Redact(servers), err)
 		}
 		if !told {
 			told = true
-			log.Info("waiting for NATS", "url", Redact(url), "err", err)
+			log.Info("waiting for NATS", "url", Redact(servers), "err", err)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("connect to NATS at %s: %w: %w", Redact(url), ErrAway, err)
+			return fmt.Errorf("connect to NATS at %s: %w: %w", Redact(servers), ErrAway, err)
 		case <-time.After(reconnectWait):
 		}
 	}
@@ -153,7 +164,11 @@ func (c *Conn) check(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if _, err := c.JS.AccountInfo(ctx); err != nil {
+	err := c.Guard(ctx, func(ctx context.Context) error {
+		_, err := c.JS.AccountInfo(ctx)
+		return err
+	}, "$JS.API.INFO")
+	if err != nil {
 		return fmt.Errorf("JetStream at %s: %w", Redact(c.NC.ConnectedUrl()), Classify(err))
 	}
 	return nil
@@ -174,25 +189,6 @@ func (c *Conn) Close() {
 	if c.embedded != nil {
 		c.embedded.Stop()
 	}
-}
-
-// Redact returns a NATS URL list without user names, passwords and tokens, for
-// logs and errors.
-func Redact(urls string) string {
-	list := strings.Split(urls, ",")
-	for i, u := range list {
-		scheme, rest, ok := strings.Cut(u, "://")
-		if !ok {
-			scheme, rest = "", u
-		}
-		if _, host, ok := strings.Cut(rest, "@"); ok {
-			rest = "…@" + host
-		}
-		if list[i] = rest; scheme != "" {
-			list[i] = scheme + "://" + rest
-		}
-	}
-	return strings.Join(list, ",")
 }
 
 // olderThan compares major.minor; a version it cannot read counts as new enough.

@@ -22,6 +22,8 @@ var (
 	ErrReadOnly = errors.New("the NATS credentials may not write here")
 	// ErrFull: the account or the server has no storage left.
 	ErrFull = errors.New("NATS has no storage left")
+	// ErrInUse: another process uses the data directory of an embedded server.
+	ErrInUse = errors.New("the data directory is in use by another process")
 	// ErrTooLarge: the message is over the server's or the stream's limit.
 	ErrTooLarge = errors.New("the message is larger than NATS takes")
 )

@@ -23,8 +23,9 @@ const (
 type Server struct {
 	opts *server.Options
 
-	mu   sync.Mutex
-	live *server.Server // nil while stopped
+	mu     sync.Mutex
+	live   *server.Server // nil while stopped
+	unlock func()         // gives the data directory back; set while live is
 }
 
 // startServer starts a server as cfg says and waits until it serves.
@@ -76,26 +77,40 @@ func (s *Server) Start() error {
 	if s.live != nil {
 		return nil
 	}
-	live, err := server.NewServer(s.opts)
+	unlock, err := lockDir(s.opts.StoreDir)
 	if err != nil {
-		return fmt.Errorf("new server: %w", err)
+		return err
 	}
-	live.Start()
-	if !live.ReadyForConnections(readyWait) {
-		live.Shutdown()
-		live.WaitForShutdown()
-		return fmt.Errorf("not ready after %v", readyWait)
-	}
-	if !live.JetStreamEnabled() {
-		live.Shutdown()
-		live.WaitForShutdown()
-		return fmt.Errorf("JetStream did not start in %s (is another process using it?)", s.opts.StoreDir)
+	live, err := launch(s.opts)
+	if err != nil {
+		unlock()
+		return err
 	}
 	if addr, ok := live.Addr().(*net.TCPAddr); ok {
 		s.opts.Port = addr.Port // a restart must come back where clients look for it
 	}
-	s.live = live
+	s.live, s.unlock = live, unlock
 	return nil
+}
+
+// launch starts a server and waits until it serves with JetStream.
+func launch(opts *server.Options) (*server.Server, error) {
+	live, err := server.NewServer(opts)
+	if err != nil {
+		return nil, fmt.Errorf("new server: %w", err)
+	}
+	live.Start()
+	switch {
+	case !live.ReadyForConnections(readyWait):
+		err = fmt.Errorf("not ready after %v", readyWait)
+	case !live.JetStreamEnabled():
+		err = fmt.Errorf("JetStream did not start in %s", opts.StoreDir)
+	default:
+		return live, nil
+	}
+	live.Shutdown()
+	live.WaitForShutdown()
+	return nil, err
 }
 
 // Stop shuts the server down and waits for it. Its Conn reconnects when Start
@@ -109,6 +124,7 @@ func (s *Server) Stop() {
 	s.live.Shutdown()
 	s.live.WaitForShutdown()
 	s.live = nil
+	s.unlock()
 }
 
 // InProcessConn gives nats.go a connection through memory. It fails while the

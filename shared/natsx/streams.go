@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
+
+// defaultDuplicates is the server's own duplicate window.
+const defaultDuplicates = 2 * time.Minute
 
 // EnsureStream makes the stream want.Name exist with the limits of want and
 // returns its present info. It is idempotent and safe to run from many processes
@@ -16,6 +20,15 @@ import (
 // keeps its Metadata, its Replicas (scaling is an operator's decision) and its
 // Storage (which NATS cannot change); its other settings are updated.
 func (c *Conn) EnsureStream(ctx context.Context, want jetstream.StreamConfig) (*jetstream.StreamInfo, error) {
+	var info *jetstream.StreamInfo
+	err := c.Guard(ctx, func(ctx context.Context) (err error) {
+		info, err = c.ensureStream(ctx, want)
+		return err
+	}, "$JS.API.STREAM.INFO."+want.Name, "$JS.API.STREAM.CREATE."+want.Name, "$JS.API.STREAM.UPDATE."+want.Name)
+	return info, Classify(err)
+}
+
+func (c *Conn) ensureStream(ctx context.Context, want jetstream.StreamConfig) (*jetstream.StreamInfo, error) {
 	s, err := c.JS.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		s, err = c.JS.CreateStream(ctx, want)
@@ -24,7 +37,7 @@ func (c *Conn) EnsureStream(ctx context.Context, want jetstream.StreamConfig) (*
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w", want.Name, Classify(err))
+		return nil, fmt.Errorf("stream %s: %w", want.Name, err)
 	}
 	have := s.CachedInfo().Config
 	next, changed := merge(have, want)
@@ -32,20 +45,22 @@ func (c *Conn) EnsureStream(ctx context.Context, want jetstream.StreamConfig) (*
 		return s.CachedInfo(), nil
 	}
 	if s, err = c.JS.UpdateStream(ctx, next); err != nil {
-		return nil, fmt.Errorf("update stream %s: %w", want.Name, Classify(err))
+		return nil, fmt.Errorf("update stream %s: %w", want.Name, err)
 	}
 	return s.CachedInfo(), nil
 }
 
-// merge lays the settings Tidings owns over those a stream has.
+// merge lays the settings Tidings owns over those a stream has, in the form the
+// server reports them, so that an unchanged stream is not updated again.
 func merge(have, want jetstream.StreamConfig) (jetstream.StreamConfig, bool) {
 	next := have
 	next.Description = want.Description
 	next.Subjects = want.Subjects
-	next.MaxBytes, next.MaxAge, next.MaxMsgsPerSubject, next.MaxMsgs = want.MaxBytes, want.MaxAge, want.MaxMsgsPerSubject, unlimited(want.MaxMsgs)
-	next.Duplicates = want.Duplicates
-	next.AllowDirect, next.AllowMsgTTL, next.Discard = want.AllowDirect, want.AllowMsgTTL, want.Discard
-	next.DenyDelete, next.Sources = want.DenyDelete, want.Sources
+	next.MaxMsgs, next.MaxBytes, next.MaxMsgsPerSubject = unlimited(want.MaxMsgs), unlimited(want.MaxBytes), unlimited(want.MaxMsgsPerSubject)
+	next.MaxAge, next.Duplicates = want.MaxAge, duplicates(want)
+	next.AllowDirect, next.Discard, next.Sources = want.AllowDirect, want.Discard, want.Sources
+	// What the server never takes back is left on where it is on.
+	next.AllowMsgTTL, next.DenyDelete = have.AllowMsgTTL || want.AllowMsgTTL, have.DenyDelete || want.DenyDelete
 	next.Metadata = maps.Clone(have.Metadata)
 	for k, v := range want.Metadata {
 		if _, ok := next.Metadata[k]; !ok {
@@ -64,4 +79,15 @@ func unlimited(n int64) int64 {
 		return -1
 	}
 	return n
+}
+
+// duplicates maps the zero value to what the server makes of it.
+func duplicates(want jetstream.StreamConfig) time.Duration {
+	switch {
+	case want.Duplicates != 0:
+		return want.Duplicates
+	case want.MaxAge > 0:
+		return min(want.MaxAge, defaultDuplicates)
+	}
+	return defaultDuplicates
 }

@@ -146,5 +146,6 @@ func (q Query) bytes() int {
 // Entry.Canary and no topic selects. A node that sees its own canary knows that
 // the whole path from publish to follower works.
 type Prober interface {
+	// Canary stores payload as a canary of node.
 	Canary(ctx context.Context, node string, payload []byte) (Ack, error)
 }

@@ -89,6 +89,20 @@ func OpenNATS(ctx context.Context, conn *natsx.Conn, space subject.Space, limits
 	return l, nil
 }
 
+// AttachNATS returns the log in a stream that exists already, as it is. It is for
+// tools: unlike OpenNATS it has no say in the limits.
+func AttachNATS(ctx context.Context, conn *natsx.Conn, space subject.Space, log *slog.Logger) (*NATS, error) {
+	s, err := conn.JS.Stream(ctx, space.Stream(Name))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, fmt.Errorf("there is no event log %s at this NATS: is Tidings running on it, with this prefix?", space.Stream(Name))
+	}
+	if err != nil {
+		return nil, classify(fmt.Errorf("stream %s: %w", space.Stream(Name), err))
+	}
+	info := s.CachedInfo()
+	return &NATS{conn: conn, space: space, log: log, config: info.Config, epoch: extent(info).Epoch}, nil
+}
+
 // Append implements Log.
 func (l *NATS) Append(ctx context.Context, ev event.Event, key string) (Ack, error) {
 	m := &nats.Msg{Subject: l.space.Events(subject.Pattern(ev.Topic)), Header: nats.Header(ev.Header()), Data: ev.Data}

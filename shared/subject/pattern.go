@@ -24,8 +24,10 @@ func (p Pattern) Exact() bool { return !strings.ContainsAny(string(p), "*>") }
 // Match reports whether p selects t.
 func (p Pattern) Match(t Topic) bool { return p.Covers(Pattern(t)) }
 
-// Covers reports whether every topic that q selects is selected by p too. It is
-// the question a grant asks: "may they subscribe to q, being allowed p?"
+// Covers reports whether every subject that q selects is selected by p too. It is
+// the question a grant asks: "may they subscribe to q, being allowed p?" It takes
+// the patterns as NATS does and makes no use of what topics there can be, so
+// "user.*" does not cover "user.>" although an id is one token: it errs towards no.
 func (p Pattern) Covers(q Pattern) bool {
 	a, b := string(p), string(q)
 	for {
