@@ -102,7 +102,7 @@ func (a *asset) serve(c echo.Context, cache string) error {
 
 // acceptsGzip reports whether a browser takes gzip. Anything unclear means no.
 func acceptsGzip(headers []string) bool {
-	for _, part := range strings.Split(strings.Join(headers, ","), ",") {
+	for part := range strings.SplitSeq(strings.Join(headers, ","), ",") {
 		coding, params, _ := strings.Cut(part, ";")
 		if !strings.EqualFold(strings.TrimSpace(coding), "gzip") {
 			continue

@@ -126,6 +126,7 @@ func receiveHook(c echo.Context, hook Hook, now time.Time) (envelope.Batch, erro
 			return envelope.Batch{}, badSignature(headerSignature, "signature")
 		}
 		return envelope.ParseHMAC(events, header, body)
+	case KindAlertmanager: // its token was checked before the body was read
 	}
 	return envelope.ParseAlerts(events, body)
 }

@@ -149,7 +149,7 @@ func TestConfigHidesTheSecret(t *testing.T) {
 	cfg := auth.Config{Secret: []byte(secret), JWKSURL: "https://id.example/?key=hunter2"}
 	buf.logger().Info("x", "cfg", cfg)
 	text := fmt.Sprintf("%v %+v %#v %s", cfg, cfg, cfg, cfg) + buf.String()
-	if strings.Contains(text, secret) || strings.Contains(text, "hunter2") || strings.Contains(text, fmt.Sprint([]byte(secret))) {
+	if strings.Contains(text, secret) || strings.Contains(text, "hunter2") || strings.Contains(text, fmt.Sprintf("%d", []byte(secret))) {
 		t.Fatalf("the secret shows: %s", text)
 	}
 }

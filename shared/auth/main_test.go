@@ -14,6 +14,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,9 +76,7 @@ func must[T any](v T, err error) T {
 // sign makes a token with any header and any payload.
 func sign(method jwt.SigningMethod, key any, header map[string]any, payload any) string {
 	h := map[string]any{"typ": "JWT", "alg": method.Alg()}
-	for k, v := range header {
-		h[k] = v
-	}
+	maps.Copy(h, header)
 	body, ok := payload.([]byte)
 	if !ok {
 		body = must(json.Marshal(payload))
@@ -109,9 +108,7 @@ func edit(raw json.RawMessage, members map[string]any) json.RawMessage {
 	if err := json.Unmarshal(raw, &m); err != nil {
 		panic(err)
 	}
-	for k, v := range members {
-		m[k] = v
-	}
+	maps.Copy(m, members)
 	return must(json.Marshal(m))
 }
 

@@ -41,7 +41,7 @@ func TestVerifyAlgorithms(t *testing.T) {
 			wantUser(t, v, token, "ann")
 			dot := strings.LastIndexByte(token, '.')
 			wantRefusal(t, v, token[:dot+1], auth.CodeTokenInvalid)
-			flipped := []byte(must(base64.RawURLEncoding.DecodeString(token[dot+1:])))
+			flipped := must(base64.RawURLEncoding.DecodeString(token[dot+1:]))
 			flipped[len(flipped)/2] ^= 1
 			wantRefusal(t, v, token[:dot+1]+rawURL(flipped), auth.CodeTokenInvalid)
 			// A good signature of other claims.
@@ -213,7 +213,7 @@ func TestVerifyExpires(t *testing.T) {
 func TestVerifyAudienceAndIssuer(t *testing.T) {
 	t.Parallel()
 	v := verifier(t, auth.Config{Secret: []byte(secret), Audience: "tidings", Issuer: "https://id.example"})
-	make := func(aud, iss any) map[string]any {
+	claims := func(aud, iss any) map[string]any {
 		c := claimsOf("ann")
 		if aud != nil {
 			c["aud"] = aud
@@ -224,20 +224,20 @@ func TestVerifyAudienceAndIssuer(t *testing.T) {
 		return c
 	}
 	const iss = "https://id.example"
-	wantUser(t, v, hs(make("tidings", iss)), "ann")
-	wantUser(t, v, hs(make([]string{"other", "tidings"}, iss)), "ann")
+	wantUser(t, v, hs(claims("tidings", iss)), "ann")
+	wantUser(t, v, hs(claims([]string{"other", "tidings"}, iss)), "ann")
 	for name, c := range map[string]map[string]any{
-		"other audience":         make("other", iss),
-		"no audience":            make(nil, iss),
-		"empty audience":         make([]string{}, iss),
-		"audience of a number":   make(5, iss),
-		"audience with number":   make([]any{"tidings", 5}, iss),
-		"other issuer":           make("tidings", "https://evil.example"),
-		"no issuer":              make("tidings", nil),
-		"issuer of wrong type":   make("tidings", []string{iss}),
-		"expired as well":        with(make("other", iss), "exp", in(-time.Hour)),
-		"issuer with a slash":    make("tidings", iss+"/"),
-		"audience in wrong case": make("Tidings", iss),
+		"other audience":         claims("other", iss),
+		"no audience":            claims(nil, iss),
+		"empty audience":         claims([]string{}, iss),
+		"audience of a number":   claims(5, iss),
+		"audience with number":   claims([]any{"tidings", 5}, iss),
+		"other issuer":           claims("tidings", "https://evil.example"),
+		"no issuer":              claims("tidings", nil),
+		"issuer of wrong type":   claims("tidings", []string{iss}),
+		"expired as well":        with(claims("other", iss), "exp", in(-time.Hour)),
+		"issuer with a slash":    claims("tidings", iss+"/"),
+		"audience in wrong case": claims("Tidings", iss),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -245,5 +245,5 @@ func TestVerifyAudienceAndIssuer(t *testing.T) {
 		})
 	}
 	// Without the settings neither claim matters.
-	wantUser(t, secretVerifier(t), hs(make("other", "https://evil.example")), "ann")
+	wantUser(t, secretVerifier(t), hs(claims("other", "https://evil.example")), "ann")
 }

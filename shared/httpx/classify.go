@@ -69,7 +69,7 @@ func sound(p *Problem, err error) *Problem {
 	if p.Status < 400 || p.Status > 599 || p.Code == "" {
 		return internal(err)
 	}
-	if p.Err == nil && error(p) != err {
+	if _, same := err.(*Problem); p.Err == nil && !same {
 		return p.WithCause(err)
 	}
 	return p

@@ -131,7 +131,9 @@ func (s *Server) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	err := s.stop(context.WithoutCancel(ctx))
-	<-served
+	if end := <-served; !errors.Is(end, http.ErrServerClosed) {
+		return errors.Join(err, fmt.Errorf("serve: %w", end))
+	}
 	return err
 }
 

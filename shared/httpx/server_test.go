@@ -295,24 +295,24 @@ func TestBodyLimit(t *testing.T) {
 		{name: "chunked fits", head: "Transfer-Encoding: chunked", body: "3e8\r\n" + strings.Repeat("x", 1000) + "\r\n0\r\n\r\n", status: "200"},
 		{name: "chunked", head: "Transfer-Encoding: chunked", body: "7d0\r\n" + strings.Repeat("x", 2000) + "\r\n0\r\n\r\n", status: "413"},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
+		func() {
 			c := dial(t, s)
 			if _, err := fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n%s", tt.head, tt.body); err != nil {
-				t.Fatal(err)
+				t.Fatalf("%s: %v", tt.name, err)
 			}
 			res, err := http.ReadResponse(bufio.NewReader(c), nil)
 			if err != nil {
-				t.Fatal(err)
+				t.Fatalf("%s: %v", tt.name, err)
 			}
 			defer res.Body.Close()
 			body, _ := io.ReadAll(res.Body)
 			if !strings.HasPrefix(res.Status, tt.status) || read.Load() > 1000 {
-				t.Errorf("got %s %s after %d bytes", res.Status, body, read.Load())
+				t.Errorf("%s: got %s %s after %d bytes", tt.name, res.Status, body, read.Load())
 			}
 			if tt.status == "413" && !strings.Contains(string(body), `"body_too_large"`) {
-				t.Errorf("got %s", body)
+				t.Errorf("%s: got %s", tt.name, body)
 			}
-		})
+		}()
 	}
 }
 

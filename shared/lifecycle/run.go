@@ -96,7 +96,7 @@ func echoes(ctx context.Context, err error) bool {
 		}
 		return len(e.Unwrap()) > 0
 	case interface{ Unwrap() error }:
-		if inner := e.Unwrap(); inner != nil && inner != context.Cause(ctx) {
+		if inner := e.Unwrap(); inner != nil && any(inner) != any(context.Cause(ctx)) {
 			return echoes(ctx, inner)
 		}
 	}

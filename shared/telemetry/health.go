@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -39,7 +40,7 @@ func (h *Health) Add(name string, check func(context.Context) error) {
 // not answered by then count as failed.
 func (h *Health) Check(ctx context.Context) Report {
 	h.mu.Lock()
-	probes := h.probes[:len(h.probes):len(h.probes)]
+	probes := slices.Clip(h.probes)
 	h.mu.Unlock()
 
 	start := time.Now()
