@@ -34,7 +34,7 @@ func (e *Edge) history(c echo.Context) error {
 	q.Pattern = p
 	page, err := e.cfg.Log.Range(c.Request().Context(), q)
 	if err != nil {
-		return logProblem(err)
+		return stream.Problem(err)
 	}
 	c.Response().Header().Set("Cache-Control", "no-store")
 	return c.JSONBlob(http.StatusOK, appendPage(nil, page))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/nats-io/nats.go"
@@ -17,14 +16,9 @@ import (
 	"tidings/shared/subject"
 )
 
-const (
-	// ephemeralBytes bounds an ephemeral event: cursors and typing are small, and
-	// nothing slows a publisher of ephemeral events down.
-	ephemeralBytes = 16 << 10
-	// retryLog is when to try again after the log was away; an election takes about
-	// five seconds.
-	retryLog = 5 * time.Second
-)
+// ephemeralBytes bounds an ephemeral event: cursors and typing are small, and
+// nothing slows a publisher of ephemeral events down.
+const ephemeralBytes = 16 << 10
 
 // publishBody is the body of POST /v1/publish.
 type publishBody struct {
@@ -56,7 +50,7 @@ func (e *Edge) publish(c echo.Context) error {
 	}
 	ack, err := e.cfg.Log.Append(c.Request().Context(), ev, publishKey(g, ev, c.Request().Header.Get("Idempotency-Key")))
 	if err != nil {
-		return logProblem(err)
+		return stream.Problem(err)
 	}
 	return c.JSON(http.StatusOK, map[string]any{"seq": ack.Cursor.Seq, "cursor": ack.Cursor.String(), "duplicate": ack.Duplicate})
 }
@@ -120,21 +114,7 @@ func (e *Edge) publishEphemeral(c echo.Context, ev event.Event) error {
 	}
 	err := nc.PublishMsg(&nats.Msg{Subject: e.cfg.Space.Ephemeral(subject.Pattern(ev.Topic)), Header: nats.Header(ev.Header()), Data: ev.Data})
 	if err != nil {
-		return logProblem(fmt.Errorf("%w: %w", stream.ErrUnavailable, err))
+		return stream.Problem(fmt.Errorf("%w: %w", stream.ErrUnavailable, err))
 	}
 	return c.JSON(http.StatusAccepted, map[string]bool{"ephemeral": true})
-}
-
-// logProblem renders a failure of the log.
-func logProblem(err error) error {
-	switch {
-	case errors.Is(err, stream.ErrUnavailable):
-		return httpx.NewProblem(http.StatusServiceUnavailable, "log_unavailable", "The event log did not answer; nothing is promised about this request.").
-			WithHint("Try again with the same id or Idempotency-Key.").WithRetryAfter(retryLog).WithCause(err)
-	case errors.Is(err, stream.ErrFull):
-		return httpx.NewProblem(http.StatusInsufficientStorage, "log_full", "The event log has no room.").WithCause(err)
-	case errors.Is(err, stream.ErrTooLarge):
-		return httpx.NewProblem(http.StatusRequestEntityTooLarge, "too_large", "The event is larger than the log takes.").WithParam("data").WithCause(err)
-	}
-	return err
 }

@@ -23,6 +23,9 @@ const ticketKeep = 2 * auth.TicketTTL
 // ticketBytes bounds the store: 64 MiB are some hundred thousand unused tickets.
 const ticketBytes = 64 << 20
 
+// ticketRetry is when to ask again for a ticket that NATS had no answer for.
+const ticketRetry = 2 * time.Second
+
 // TicketStore keeps one-time tickets in a NATS bucket in memory, so that a ticket
 // from one edge opens a stream on any other, once.
 type TicketStore struct{ kv jetstream.KeyValue }
@@ -77,7 +80,7 @@ func (e *Edge) issueTicket(c echo.Context) error {
 	ticket, expires, err := e.cfg.Auth.Tickets.Issue(c.Request().Context(), httpx.Grant(c))
 	if err != nil {
 		return httpx.NewProblem(http.StatusServiceUnavailable, "tickets_unavailable", "No ticket can be issued at the moment.").
-			WithRetryAfter(retryLog).WithCause(err)
+			WithRetryAfter(ticketRetry).WithCause(err)
 	}
 	c.Response().Header().Set("Cache-Control", "no-store")
 	return c.JSON(http.StatusCreated, map[string]string{"ticket": ticket, "expires": expires.UTC().Format(time.RFC3339)})

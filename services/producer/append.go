@@ -2,7 +2,6 @@ package producer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -11,7 +10,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tidings/services/producer/envelope"
-	"tidings/shared/httpx"
 	"tidings/shared/stream"
 )
 
@@ -80,7 +78,7 @@ func (p *Producer) answer(c echo.Context, b envelope.Batch, out outcome, created
 	}
 	status := http.StatusOK
 	if out.err != nil {
-		why := logProblem(out.err)
+		why := stream.Problem(out.err)
 		status = why.Status
 		if why.RetryAfter > 0 {
 			c.Response().Header().Set("Retry-After", strconv.Itoa(int(why.RetryAfter.Seconds())))
@@ -102,7 +100,7 @@ func (p *Producer) answer(c echo.Context, b envelope.Batch, out outcome, created
 // answerOne is answer for a request that was one event.
 func (p *Producer) answerOne(c echo.Context, out outcome, created int) error {
 	if out.err != nil {
-		return logProblem(out.err)
+		return stream.Problem(out.err)
 	}
 	if out.acks[0].Duplicate {
 		created = http.StatusOK
@@ -113,20 +111,4 @@ func (p *Producer) answerOne(c echo.Context, out outcome, created int) error {
 // view is the wire form of an acknowledgement.
 func view(ack stream.Ack) stored {
 	return stored{Seq: ack.Cursor.Seq, Cursor: ack.Cursor.String(), Duplicate: ack.Duplicate}
-}
-
-// logProblem turns an error of the log into an answer. A request that ran out of
-// time is like a log that did not answer in time.
-func logProblem(err error) *httpx.Problem {
-	switch {
-	case errors.Is(err, stream.ErrFull):
-		return httpx.NewProblem(http.StatusInsufficientStorage, "log_full", "The event log is full; the event was not stored.").WithCause(err)
-	case errors.Is(err, stream.ErrTooLarge):
-		return httpx.NewProblem(http.StatusRequestEntityTooLarge, "too_large", "The event is larger than the event log takes.").WithCause(err)
-	case errors.Is(err, stream.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return httpx.NewProblem(http.StatusServiceUnavailable, "log_unavailable", "The event log did not confirm the event.").
-			WithHint("Send it again with the same id or Idempotency-Key: if it was stored after all, it is not stored twice.").
-			WithRetryAfter(retryAfter).WithCause(err)
-	}
-	return httpx.NewProblem(http.StatusInternalServerError, httpx.CodeInternal, "The event could not be stored.").WithCause(err)
 }

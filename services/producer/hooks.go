@@ -10,6 +10,7 @@ import (
 
 	"tidings/services/producer/envelope"
 	"tidings/shared/httpx"
+	"tidings/shared/stream"
 	"tidings/shared/subject"
 	"tidings/shared/telemetry"
 )
@@ -99,7 +100,7 @@ func (p *Producer) postHook(c echo.Context) error {
 	out := p.store(c.Request().Context(), b)
 	if out.err != nil {
 		// Senders look at the status alone and send all of it again; ids make that harmless.
-		return logProblem(out.err)
+		return stream.Problem(out.err)
 	}
 	return p.answer(c, b, out, http.StatusOK)
 }

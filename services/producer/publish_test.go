@@ -238,7 +238,7 @@ func TestRetryOfABatch(t *testing.T) {
 	body := `[{"topic":"all","data":1},{"topic":"all","data":2},{"topic":"all","data":3},{"topic":"all","data":4}]`
 	rec := r.post(body, "Idempotency-Key: k")
 	got := decode[acks](t, rec).Results
-	if rec.Code != http.StatusServiceUnavailable || rec.Header().Get("Retry-After") != "2" || len(got) != 4 {
+	if rec.Code != http.StatusServiceUnavailable || rec.Header().Get("Retry-After") != "5" || len(got) != 4 {
 		t.Fatalf("%d %v %s", rec.Code, rec.Header(), rec.Body)
 	}
 	if got[0].Seq != 1 || got[1].Seq != 2 || got[2].Error == nil || got[2].Error.Code != "log_unavailable" || got[3].Error == nil || got[3].Error.Code != "not_tried" {
@@ -288,11 +288,11 @@ func TestFailuresOfTheLog(t *testing.T) {
 		code   string
 		retry  string
 	}{
-		{stream.ErrUnavailable, 503, "log_unavailable", "2"},
+		{stream.ErrUnavailable, 503, "log_unavailable", "5"},
 		{stream.ErrFull, 507, "log_full", ""},
 		{stream.ErrTooLarge, 413, "too_large", ""},
 		{stream.ErrDenied, 500, "internal", ""},
-		{context.DeadlineExceeded, 503, "log_unavailable", "2"},
+		{context.DeadlineExceeded, 503, "log_unavailable", "5"},
 		{errors.New("a detail that must stay inside"), 500, "internal", ""},
 	} {
 		t.Run(tc.err.Error(), func(t *testing.T) {
