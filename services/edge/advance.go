@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"tidings/services/edge/tail"
 	"tidings/shared/event"
 	"tidings/shared/stream"
 	"tidings/shared/subject"
@@ -24,90 +23,27 @@ const (
 	stalePause = 50 * time.Millisecond
 )
 
-// advance sends a bounded part of what there is for the connection, from wherever
-// its cursor stands. It returns false when the head of the log was reached.
-func (c *conn) advance(ctx context.Context) (bool, error) {
-	if c.frames == nil {
-		c.frames = make([]*tail.Frame, readBatch)
-	}
-	n, at, err := c.view.Read(c.cursor, c.frames)
-	switch {
-	case errors.Is(err, tail.ErrEpoch):
-		return true, c.changeEpoch()
-	case errors.Is(err, tail.ErrBehind):
-		return true, c.catchUp(ctx)
-	case err != nil:
-		return false, err
-	}
-	return c.deliver(n, at)
-}
-
-// deliver sends the first n of c.frames, or as many as deliverBytes allow, and
-// moves the cursor. It reports whether there is more.
-func (c *conn) deliver(n int, at event.Cursor) (bool, error) {
-	more, bytes := n == len(c.frames), 0
-	c.blocks = c.blocks[:0]
-	for i, f := range c.frames[:n] {
-		if f.Except == c.id || !c.starts.wants(f.Topic, f.Seq) {
-			continue
-		}
-		c.blocks = append(c.blocks, f.SSE)
-		if bytes += len(f.SSE); bytes >= deliverBytes && i < n-1 {
-			at.Seq, more = f.Seq, true
-			break
-		}
-	}
-	c.cursor = at
-	c.starts = c.starts.past(at.Seq)
-	var err error
-	if len(c.blocks) > 0 {
-		c.e.metrics.delivered.Add(float64(len(c.blocks)))
-		err = c.send(c.blocks...)
-	}
-	clear(c.frames[:n]) // keep no dropped frame alive while waiting
-	clear(c.blocks)
-	return more, err
-}
-
-// changeEpoch tells the client that the log is another one now, and goes on from
-// where the edge began to follow that.
-func (c *conn) changeEpoch() error {
-	x := c.e.tail.Extent()
-	now := event.Cursor{Epoch: x.Epoch, Seq: x.Start}
-	return c.gaps(now, gapEpoch)
-}
-
-// gaps tells for every topic that what came after the cursor is gone, and moves
-// the cursor.
-func (c *conn) gaps(now event.Cursor, reason string) error {
-	buf := c.buf[:0]
-	for _, p := range c.patterns {
-		buf = appendControl(buf, now, typeGap, gap{Topic: p, After: c.cursor.String(), Before: now.String(), Reason: reason})
-	}
-	c.e.metrics.gaps.Add(float64(len(c.patterns)))
-	c.cursor, c.starts = now, nil
-	return c.send(buf)
-}
-
-// catchUp reads one round from the stream: a page of every topic from the
-// cursor, sent up to the position that all of them have reached.
-func (c *conn) catchUp(ctx context.Context) error {
+// catchUp reads one round from the stream, a page of every topic from the cursor,
+// and returns what to send: everything up to the position that all of them have
+// reached. It blocks, and is what a connection behind the tail does instead of
+// reading that.
+func (c *conn) catchUp(ctx context.Context) ([]byte, error) {
 	pages, err := c.read(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	reached := event.Cursor{Epoch: pages[0].Next.Epoch, Seq: pages[0].Next.Seq}
+	reached := pages[0].Next
 	for _, p := range pages {
 		if p.Next.Epoch != c.cursor.Epoch {
-			return c.gaps(p.Next, gapEpoch)
+			return c.appendGaps(nil, p.Next, gapEpoch), nil
 		}
 		reached.Seq = min(reached.Seq, p.Next.Seq)
 	}
-	buf := c.buf[:0]
-	count := 0
+	var buf []byte
 	if c.starts == nil { // a rewind asks for what there is and is not promised more
-		buf = c.appendGaps(buf, pages)
+		buf = c.appendDropped(buf, pages)
 	}
+	count := 0
 	for e := range merged(pages) {
 		if e.Seq > reached.Seq {
 			break
@@ -118,17 +54,12 @@ func (c *conn) catchUp(ctx context.Context) error {
 		buf = e.Event.AppendSSE(buf, event.Cursor{Epoch: reached.Epoch, Seq: e.Seq})
 		count++
 	}
-	stuck := c.cursor == reached
-	c.cursor = reached
-	c.starts = c.starts.past(reached.Seq)
-	if len(buf) == 0 {
-		if stuck {
-			return pause(ctx, stalePause)
-		}
-		return nil
-	}
 	c.e.metrics.delivered.Add(float64(count))
-	return c.send(buf)
+	if c.cursor == reached {
+		return buf, pause(ctx, stalePause)
+	}
+	c.moveTo(reached)
+	return buf, nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -142,8 +73,8 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// appendGaps announces for which topics something was dropped after the cursor.
-func (c *conn) appendGaps(buf []byte, pages []stream.Page) []byte {
+// appendDropped announces for which topics something was dropped after the cursor.
+func (c *conn) appendDropped(buf []byte, pages []stream.Page) []byte {
 	for i, p := range pages {
 		if !p.Gone {
 			continue

@@ -84,6 +84,8 @@ type Config struct {
 	Connections, PerUser, PerIP int
 	// Topics bounds the topics of one connection.
 	Topics int
+	// Ordinary switches the raw sink off: every stream keeps its handler's goroutine.
+	Ordinary bool
 }
 
 // withDefaults fills in what is zero and checks the rest.

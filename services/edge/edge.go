@@ -24,6 +24,8 @@ type Edge struct {
 	metrics *metrics
 	reads   chan struct{} // a slot for each read of the stream under way
 
+	raw *rawSink // nil where sockets cannot be taken over
+
 	epoch string // of the entries that come; owned by the follower's goroutine
 
 	conns    registry
@@ -50,6 +52,9 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Edge, error)
 	e.conns.init()
 	e.health.err, e.health.since = errStarting, time.Now()
 	e.metrics = newMetrics(e, reg)
+	if !cfg.Ordinary {
+		e.raw = newRawSink(e)
+	}
 	return e, nil
 }
 
@@ -69,6 +74,12 @@ func (e *Edge) Run(ctx context.Context) error {
 			return err
 		}
 		defer func() { _ = sub.Unsubscribe() }() // fails only when the connection is closed
+	}
+	if e.raw != nil {
+		if err := e.raw.open(); err != nil {
+			return err
+		}
+		wg.Go(func() { e.raw.run(following) })
 	}
 	wg.Go(func() { e.follow(following) })
 	wg.Go(func() { e.probe(following) })
@@ -188,7 +199,7 @@ func (e *Edge) watchHealth(ctx context.Context) {
 		case <-tick.C:
 			if is := e.away() != nil; is != was {
 				was = is
-				e.conns.each(func(c *conn) { c.Wake() })
+				e.conns.each(member.poke)
 			}
 		}
 	}
@@ -202,7 +213,7 @@ func (e *Edge) drain() {
 		return
 	}
 	e.log.Info("draining", "connections", n, "over", e.cfg.Drain)
-	e.conns.each(func(c *conn) { c.leaveWithin(e.cfg.Drain * 3 / 4) })
+	e.conns.each(func(m member) { m.leaveWithin(e.cfg.Drain * 3 / 4) })
 	deadline := time.NewTimer(e.cfg.Drain)
 	defer deadline.Stop()
 	select {

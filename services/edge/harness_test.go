@@ -28,6 +28,9 @@ import (
 // secret signs every token of the tests.
 var secret = []byte("a secret of the tests, long enough for HS256")
 
+// ordinarySink ends the name of tests that switch the raw sink off.
+const ordinarySink = "ordinary"
+
 // node is one edge behind a real HTTP server.
 type node struct {
 	t    *testing.T
@@ -60,6 +63,7 @@ func startOn(t *testing.T, log *stream.NATS, conn *natsx.Conn, change ...func(*e
 		Node: "n1", Space: testkit.Space(t), Log: log, NATS: conn, Drain: 500 * time.Millisecond,
 		Auth: &auth.Authenticator{Verifier: verifier, Tickets: auth.NewTickets(store, auth.TicketTTL)},
 	}
+	cfg.Ordinary = strings.HasSuffix(t.Name(), "/"+ordinarySink)
 	for _, fn := range change {
 		fn(&cfg)
 	}

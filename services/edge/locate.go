@@ -18,7 +18,7 @@ var errLagging = errors.New("this node lags behind the log")
 
 // locate finds the position a connection begins at. If the client's cursor is
 // void it returns the reason for the tidings.gap, and the connection begins at
-// the head. The view must have been joined before, so that nothing falls between.
+// the head.
 func (c *conn) locate(ctx context.Context, req request) (void string, err error) {
 	x := c.e.tail.Extent()
 	head := event.Cursor{Epoch: x.Epoch, Seq: x.Head}
@@ -73,26 +73,23 @@ func (c *conn) rewind(ctx context.Context, n int) error {
 	return nil
 }
 
-// begin sends the first words: the reconnection time, then tidings.hello in a
-// write of its own, because some middleboxes hold the first piece of a response
-// back until the second comes.
-func (c *conn) begin(void string) error {
-	if err := c.send(appendRetry(nil, randomRetry().Milliseconds())); err != nil {
-		return err
-	}
-	old := c.cursor
+// opening returns the first words, in two pieces that must go out as two writes,
+// because some middleboxes hold the first piece of a response back until the
+// second comes: the reconnection time, then tidings.hello and, if the client's
+// cursor was void, the gaps.
+func (c *conn) opening(void string) (retry, words []byte) {
+	retry = appendRetry(nil, randomRetry().Milliseconds())
+	at := c.cursor
 	if void != "" {
 		x := c.e.tail.Extent()
-		c.cursor = event.Cursor{Epoch: x.Epoch, Seq: x.Head}
+		at = event.Cursor{Epoch: x.Epoch, Seq: x.Head}
 	}
-	err := c.send(appendControl(nil, c.cursor, typeHello, hello{
-		Conn: c.id, Node: c.e.cfg.Node, Epoch: c.cursor.Epoch, Cursor: c.cursor.String(),
+	words = appendControl(nil, at, typeHello, hello{
+		Conn: c.id, Node: c.e.cfg.Node, Epoch: at.Epoch, Cursor: at.String(),
 		Topics: c.patterns, Resumed: c.resumed, HeartbeatMS: c.e.cfg.Heartbeat.Milliseconds(),
-	}))
-	if err != nil || void == "" {
-		return err
+	})
+	if void != "" {
+		words = c.appendGaps(words, at, void)
 	}
-	now := c.cursor
-	c.cursor = old
-	return c.gaps(now, void)
+	return retry, words
 }

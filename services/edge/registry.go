@@ -1,18 +1,29 @@
 package edge
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
+
+// member is what a sink lets others do to a connection. Its methods do not block.
+type member interface {
+	// poke makes the connection look for something to do.
+	poke()
+	// leaveWithin makes it say goodbye at a random moment within d.
+	leaveWithin(d time.Duration)
+}
 
 // registry knows every live connection and counts them per user and address.
 type registry struct {
 	mu    sync.Mutex
-	conns map[*conn]struct{}
+	conns map[*conn]member // nil until the connection has a sink
 	users map[string]int
 	ips   map[string]int
 	idle  chan struct{} // closed while there are no connections
 }
 
 func (r *registry) init() {
-	r.conns, r.users, r.ips = map[*conn]struct{}{}, map[string]int{}, map[string]int{}
+	r.conns, r.users, r.ips = map[*conn]member{}, map[string]int{}, map[string]int{}
 	r.idle = make(chan struct{})
 	close(r.idle)
 }
@@ -32,10 +43,19 @@ func (r *registry) add(c *conn, cfg *Config) (Bye, bool) {
 	if len(r.conns) == 0 {
 		r.idle = make(chan struct{})
 	}
-	r.conns[c] = struct{}{}
+	r.conns[c] = nil
 	r.users[c.grant.User]++
-	r.ips[c.ip]++
+	if cfg.PerIP > 0 {
+		r.ips[c.ip]++
+	}
 	return Bye{}, true
+}
+
+// join makes an admitted connection reachable.
+func (r *registry) join(c *conn, m member) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.conns[c] = m
 }
 
 func (r *registry) remove(c *conn) {
@@ -61,12 +81,14 @@ func (r *registry) count() int {
 	return len(r.conns)
 }
 
-// each calls fn for every connection; fn must not block.
-func (r *registry) each(fn func(*conn)) {
+// each calls fn for every connection that has a sink; fn must not block.
+func (r *registry) each(fn func(member)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for c := range r.conns {
-		fn(c)
+	for _, m := range r.conns {
+		if m != nil {
+			fn(m)
+		}
 	}
 }
 

@@ -26,10 +26,44 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// TestStream runs everything a stream promises on both sinks.
+func TestStream(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		test func(*testing.T)
+	}{
+		{"hello then live then events", testHelloThenLiveThenEvents},
+		{"resume", testResume},
+		{"resume behind the tail", testResumeBehindTheTail},
+		{"gap on dropped events", testGapOnDroppedEvents},
+		{"void cursors", testVoidCursors},
+		{"rewind", testRewind},
+		{"heartbeat moves the cursor", testHeartbeatMovesTheCursor},
+		{"token expiry", testTokenExpiry},
+		{"drain", testDrain},
+		{"limits", testLimits},
+		{"stalled reader", testStalledReader},
+		{"natsrestart", testNATSRestart},
+		{"new epoch", testNewEpoch},
+		{"two edges one cursor", testTwoEdgesOneCursor},
+		{"not ready without log", testNotReadyWithoutLog},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			for _, sink := range []string{"raw", ordinarySink} {
+				t.Run(sink, func(t *testing.T) {
+					t.Parallel()
+					c.test(t)
+				})
+			}
+		})
+	}
+}
+
 func ops() subject.Topic { return subject.Room("ops") }
 
-func TestHelloThenLiveThenEvents(t *testing.T) {
-	t.Parallel()
+func testHelloThenLiveThenEvents(t *testing.T) {
 	n := start(t)
 	c := n.open("topics=user,room.ops")
 	for name, want := range map[string]string{"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"} {
@@ -74,8 +108,7 @@ func TestHelloThenLiveThenEvents(t *testing.T) {
 	}
 }
 
-func TestResume(t *testing.T) {
-	t.Parallel()
+func testResume(t *testing.T) {
 	n := start(t)
 	c := n.open("topics=room.ops,room.side")
 	c.until("tidings.live")
@@ -103,10 +136,9 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// TestResumeBehindTheTail reads from the stream, then from the tail, then live, and
+// testResumeBehindTheTail reads from the stream, then from the tail, then live, and
 // nothing is lost, doubled or out of order on the seams.
-func TestResumeBehindTheTail(t *testing.T) {
-	t.Parallel()
+func testResumeBehindTheTail(t *testing.T) {
 	n := start(t, func(c *edge.Config) { c.TailBytes = 32 << 10 })
 	c := n.open("topics=room.>")
 	start := c.until("tidings.live").id
@@ -136,8 +168,7 @@ func TestResumeBehindTheTail(t *testing.T) {
 	}
 }
 
-func TestGapOnDroppedEvents(t *testing.T) {
-	t.Parallel()
+func testGapOnDroppedEvents(t *testing.T) {
 	limits := testkit.Limits()
 	limits.PerTopic = 10
 	log, conn := testkit.EventLog(t, limits)
@@ -163,8 +194,7 @@ func TestGapOnDroppedEvents(t *testing.T) {
 	c.wantLive()
 }
 
-func TestVoidCursors(t *testing.T) {
-	t.Parallel()
+func testVoidCursors(t *testing.T) {
 	n := start(t)
 	n.put(ops(), 0, 3)
 	x, err := n.log.Epoch(t.Context())
@@ -186,8 +216,7 @@ func TestVoidCursors(t *testing.T) {
 	}
 }
 
-func TestRewind(t *testing.T) {
-	t.Parallel()
+func testRewind(t *testing.T) {
 	n := start(t, func(c *edge.Config) { c.TailBytes = 4 << 10 })
 	for i := range 20 {
 		n.put(ops(), i, i+1)
@@ -214,8 +243,7 @@ func TestRewind(t *testing.T) {
 	}
 }
 
-func TestHeartbeatMovesTheCursor(t *testing.T) {
-	t.Parallel()
+func testHeartbeatMovesTheCursor(t *testing.T) {
 	n := start(t, func(c *edge.Config) { c.Heartbeat = 50 * time.Millisecond })
 	c := n.open("topics=room.ops")
 	first := c.until("tidings.live").id
@@ -229,8 +257,7 @@ func TestHeartbeatMovesTheCursor(t *testing.T) {
 	})
 }
 
-func TestTokenExpiry(t *testing.T) {
-	t.Parallel()
+func testTokenExpiry(t *testing.T) {
 	n := start(t)
 	c := n.openAs(token(t, 2*time.Second), "topics=room.ops")
 	if b := c.until("tidings.expiring"); !strings.Contains(b.data, "in_ms") {
@@ -244,8 +271,7 @@ func TestTokenExpiry(t *testing.T) {
 	}
 }
 
-func TestDrain(t *testing.T) {
-	t.Parallel()
+func testDrain(t *testing.T) {
 	n := start(t)
 	var clients []*client
 	for range 20 {
@@ -285,8 +311,7 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-func TestLimits(t *testing.T) {
-	t.Parallel()
+func testLimits(t *testing.T) {
 	n := start(t, func(c *edge.Config) { c.PerUser, c.Connections = 2, 3 })
 	bob := tokenOf(t, auth.Claims{User: "bob", Sub: []string{"room.ops"}, TTL: time.Hour})
 	first := n.open("topics=room.ops")
@@ -310,10 +335,9 @@ func TestLimits(t *testing.T) {
 	})
 }
 
-// TestStalledReader stops reading while far more than the sockets, the buffers and
+// testStalledReader stops reading while far more than the sockets, the buffers and
 // the tail hold goes by, then reads on and has everything.
-func TestStalledReader(t *testing.T) {
-	t.Parallel()
+func testStalledReader(t *testing.T) {
 	limits := testkit.Limits()
 	limits.PerTopic = 100_000
 	log, conn := testkit.EventLog(t, limits)
@@ -338,8 +362,7 @@ func TestStalledReader(t *testing.T) {
 	}
 }
 
-func TestNATSRestart(t *testing.T) {
-	t.Parallel()
+func testNATSRestart(t *testing.T) {
 	n := start(t)
 	c := n.open("topics=room.ops")
 	c.until("tidings.live")
@@ -365,9 +388,8 @@ func TestNATSRestart(t *testing.T) {
 	c.until("tidings.live")
 }
 
-// TestNewEpoch replaces the stream under a connected and a returning client.
-func TestNewEpoch(t *testing.T) {
-	t.Parallel()
+// testNewEpoch replaces the stream under a connected and a returning client.
+func testNewEpoch(t *testing.T) {
 	n := start(t)
 	c := n.open("topics=room.ops")
 	c.until("tidings.live")
@@ -397,8 +419,7 @@ func TestNewEpoch(t *testing.T) {
 	}
 }
 
-func TestTwoEdgesOneCursor(t *testing.T) {
-	t.Parallel()
+func testTwoEdgesOneCursor(t *testing.T) {
 	a := start(t)
 	b := startOn(t, a.log, a.conn, func(c *edge.Config) { c.Node = "n2" })
 	on := a.open("topics=room.ops")
@@ -413,8 +434,7 @@ func TestTwoEdgesOneCursor(t *testing.T) {
 	}
 }
 
-func TestNotReadyWithoutLog(t *testing.T) {
-	t.Parallel()
+func testNotReadyWithoutLog(t *testing.T) {
 	n := start(t)
 	n.conn.Embedded().Stop()
 	testkit.Eventually(t, "the edge to be unready", func() bool { return n.edge.Ready(context.Background()) != nil })

@@ -10,8 +10,9 @@ import (
 // Reader is who wants to know that something is there to read. Its methods are
 // called from the follower's goroutine and must not block.
 type Reader interface {
-	// Wake says that View.Read may now return something.
-	Wake()
+	// Wake says that View.Read may now return something: f, or, if f is nil, the
+	// tail was reset.
+	Wake(f *Frame)
 	// Offer hands over an ephemeral frame. A reader that is busy drops it.
 	Offer(f *Frame)
 }
@@ -59,11 +60,11 @@ func (i *Interest) leave(s *seat) {
 }
 
 // wake tells every reader that there is something to read.
-func (i *Interest) wake() {
+func (i *Interest) wake(f *Frame) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, s := range i.readers {
-		s.reader.Wake()
+		s.reader.Wake(f)
 	}
 }
 

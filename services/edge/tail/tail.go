@@ -29,6 +29,8 @@ type Tail struct {
 	wild      []*Interest // those of interests that are patterns
 
 	woken []*Interest // owned by the follower: who to wake, reused
+
+	announced uint64 // see Announced; guarded by mu
 }
 
 // New returns an empty tail that holds about limit bytes.
@@ -59,6 +61,7 @@ func (t *Tail) Extent() Extent {
 func (t *Tail) Reset(start event.Cursor) {
 	t.mu.Lock()
 	t.epoch, t.start, t.head, t.size, t.frames = start.Epoch, start.Seq, start.Seq, 0, queue{}
+	t.announced = 0 // of the new epoch nothing yet
 	all := make([]*Interest, 0, len(t.interests))
 	for p, i := range t.interests {
 		i.frames = queue{}
@@ -70,15 +73,16 @@ func (t *Tail) Reset(start event.Cursor) {
 	}
 	t.mu.Unlock()
 	for _, i := range all {
-		i.wake()
+		i.wake(nil)
 	}
+	t.announce(start.Seq)
 }
 
 // Skip notes that the log has an entry that is nobody's event.
 func (t *Tail) Skip(seq uint64) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.head = seq
+	t.head, t.announced = seq, seq
+	t.mu.Unlock()
 }
 
 // Append adds the newest frame, drops the oldest ones over the limit, and wakes
@@ -100,8 +104,9 @@ func (t *Tail) Append(f *Frame) {
 	}
 	t.mu.Unlock()
 	for _, i := range t.woken {
-		i.wake()
+		i.wake(f)
 	}
+	t.announce(f.Seq)
 }
 
 // drop forgets the oldest frame.
@@ -135,6 +140,21 @@ func (t *Tail) Offer(f *Frame) {
 	for _, i := range list {
 		i.offer(f)
 	}
+}
+
+// Announced returns the position up to which every reader has been woken. A reader
+// that has worked through what it was told by then may count itself as having seen
+// everything up to there.
+func (t *Tail) Announced() event.Cursor {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return event.Cursor{Epoch: t.epoch, Seq: t.announced}
+}
+
+func (t *Tail) announce(seq uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.announced = seq
 }
 
 // Last returns the position before the last n frames p selects. It returns false

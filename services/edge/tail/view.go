@@ -21,7 +21,6 @@ type View struct {
 	t         *Tail
 	interests []*Interest
 	seats     []*seat
-	rest      [][]*Frame // scratch of Read: what each interest still has
 }
 
 // Join makes a view of the patterns and wakes r from now on. Equal patterns must
@@ -57,7 +56,11 @@ func (v *View) Leave() {
 // full, else the head of the log. Errors are ErrBehind and ErrEpoch. A position
 // beyond the head reads nothing and stays.
 func (v *View) Read(after event.Cursor, buf []*Frame) (int, event.Cursor, error) {
-	t := v.t
+	return v.t.Read(after, buf, v)
+}
+
+// Read reads several views as if they were one.
+func (t *Tail) Read(after event.Cursor, buf []*Frame, views ...*View) (int, event.Cursor, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	switch {
@@ -68,18 +71,21 @@ func (v *View) Read(after event.Cursor, buf []*Frame) (int, event.Cursor, error)
 	case after.Seq >= t.head:
 		return 0, after, nil
 	}
-	v.rest = v.rest[:0]
-	for _, i := range v.interests {
-		if i.frames.last() > after.Seq {
-			v.rest = append(v.rest, i.frames.after(after.Seq))
+	var few [8][]*Frame // enough for most connections without allocating
+	rest := few[:0]     // what each interest still has
+	for _, v := range views {
+		for _, i := range v.interests {
+			if i.frames.last() > after.Seq {
+				rest = append(rest, i.frames.after(after.Seq))
+			}
 		}
 	}
-	n := merge(v.rest, buf)
-	clear(v.rest) // keep no dropped frame alive
+	n := merge(rest, buf)
+	reached := event.Cursor{Epoch: t.epoch, Seq: t.head}
 	if n == len(buf) {
-		return n, event.Cursor{Epoch: t.epoch, Seq: buf[n-1].Seq}, nil
+		reached.Seq = buf[n-1].Seq
 	}
-	return n, event.Cursor{Epoch: t.epoch, Seq: t.head}, nil
+	return n, reached, nil
 }
 
 // merge fills buf with the smallest frames of the lists, each once even if

@@ -1,0 +1,20 @@
+//go:build !linux
+
+package edge
+
+import (
+	"context"
+
+	"github.com/labstack/echo/v4"
+)
+
+// rawSink exists on Linux only; elsewhere every stream is an ordinary one.
+type rawSink struct{}
+
+func newRawSink(*Edge) *rawSink { return nil }
+
+func (*rawSink) open() error { return nil }
+
+func (*rawSink) run(context.Context) {}
+
+func (*rawSink) serve(echo.Context, *conn, []byte, []byte) bool { return false }

@@ -1,0 +1,296 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"tidings/services/edge/tail"
+	"tidings/shared/event"
+)
+
+// rawConn is a connection that a shard writes to. It belongs to the shard's
+// goroutine, except while a read of the stream is under way: then its conn belongs
+// to the reader.
+type rawConn struct {
+	*conn
+	shard *shard
+	rooms []*room
+	// pending is what the socket did not take: the rest of one frame, or of the bytes
+	// of a control event or a read. While there is any, the connection is not idle.
+	pending []byte
+	offered *tail.Frame // the last ephemeral frame, which overlapping patterns bring twice
+
+	lastSent time.Duration // times are since rawSink.start; 0 is never
+	progress time.Duration // when the socket last took something while pending
+	warnAt   time.Duration
+	endAt    time.Duration
+	leaveAt  time.Duration
+
+	fd          int
+	index       int    // in shard.conns
+	slot        uint32 // plus one, 0 while not watched
+	first, last int32  // of this turn's hits, if dirty
+	dirty       bool
+	blocked     bool // the socket was full
+	idle        bool // it has everything its rooms were told of; frames may be written as they come
+	reading     bool // a read of the stream is under way
+	closed      bool
+}
+
+// poke implements member: a shard looks by itself.
+func (c *rawConn) poke() {}
+
+// leaveWithin implements member.
+func (c *rawConn) leaveWithin(d time.Duration) {
+	c.shard.post(task{kind: taskLeave, conn: c, after: d})
+}
+
+// hangUp closes the socket. What was written is still sent; what the client sent
+// is read away first, because closing over unread bytes would reset the connection
+// and lose the last words.
+func (c *rawConn) hangUp() {
+	var junk [4096]byte
+	for {
+		if n, err := syscall.Read(c.fd, junk[:]); n <= 0 || err != nil {
+			break
+		}
+	}
+	_ = syscall.Close(c.fd) // a descriptor of ours can only be closed
+}
+
+// sendRoom writes the only frame of this turn to everyone in a room who keeps up.
+func (s *shard) sendRoom(m *room, f *tail.Frame) {
+	sent := 0
+	for _, c := range m.conns {
+		if !c.idle || c.cursor.Seq >= f.Seq || f.Except == c.id {
+			continue
+		}
+		c.cursor.Seq = f.Seq
+		sent++
+		s.write(c, f.SSE)
+	}
+	s.r.e.metrics.delivered.Add(float64(sent))
+}
+
+// noteRoom notes one of several frames of this turn for everyone in a room who
+// keeps up; flush writes them.
+func (s *shard) noteRoom(m *room, f *tail.Frame) {
+	for _, c := range m.conns {
+		if !c.idle || c.cursor.Seq >= f.Seq || f.Except == c.id {
+			continue
+		}
+		at := int32(len(s.hits))
+		switch {
+		case !c.dirty:
+			c.dirty, c.first = true, at
+			s.dirty = append(s.dirty, c)
+		case s.hits[c.last].frame == f: // overlapping patterns
+			continue
+		default:
+			s.hits[c.last].next = at
+		}
+		c.last = at
+		s.hits = append(s.hits, hit{frame: f, next: -1})
+	}
+}
+
+// flush writes what was noted, several frames in one write.
+func (s *shard) flush() {
+	if len(s.dirty) == 0 {
+		return
+	}
+	frames := s.frames[:0]
+	for _, c := range s.dirty {
+		c.dirty = false
+		if !c.idle {
+			continue
+		}
+		frames = frames[:0]
+		for i := c.first; i >= 0; i = s.hits[i].next {
+			frames = append(frames, s.hits[i].frame)
+		}
+		s.sendFrames(c, frames, event.Cursor{Epoch: c.cursor.Epoch, Seq: frames[len(frames)-1].Seq})
+	}
+	s.frames = frames[:cap(frames)]
+	clear(s.frames)
+	clear(s.hits)
+	clear(s.dirty)
+	s.hits, s.dirty = s.hits[:0], s.dirty[:0]
+}
+
+// sendFrames writes frames in as few writes as deliverBytes allow and moves the
+// cursor to at. If the socket takes less, only the rest of the frame it broke off
+// in is kept: the later ones will be read again.
+func (s *shard) sendFrames(c *rawConn, frames []*tail.Frame, at event.Cursor) {
+	sent := 0
+	for sent < len(frames) {
+		flat, n := s.flat[:0], 0
+		for _, f := range frames[sent:] {
+			if n > 0 && len(flat)+len(f.SSE) > deliverBytes {
+				break
+			}
+			flat = append(flat, f.SSE...)
+			n++
+		}
+		group := frames[sent : sent+n]
+		wrote := s.put(c, flat)
+		if c.closed {
+			return
+		}
+		for _, f := range group {
+			if wrote < len(f.SSE) {
+				s.block(c, f.SSE[wrote:])
+				c.moveTo(event.Cursor{Epoch: at.Epoch, Seq: f.Seq})
+				s.r.e.metrics.delivered.Add(float64(sent + 1))
+				return
+			}
+			wrote -= len(f.SSE)
+			sent++
+		}
+		if cap(flat) <= 2*deliverBytes {
+			s.flat = flat
+		}
+	}
+	s.r.e.metrics.delivered.Add(float64(sent))
+	c.moveTo(at)
+}
+
+// offerRoom writes an ephemeral frame to everyone in a room who keeps up, and
+// drops it for the others.
+func (s *shard) offerRoom(m *room, f *tail.Frame) {
+	s.flush() // ephemeral events keep their place among the others
+	for _, c := range m.conns {
+		switch {
+		case c.closed, f.Except == c.id:
+		case !c.idle:
+			s.r.e.metrics.ephemeralDropped.Inc()
+		case c.offered == f: // overlapping patterns
+		default:
+			c.offered = f
+			s.r.e.metrics.delivered.Inc()
+			s.write(c, f.SSE)
+		}
+	}
+}
+
+// resetRoom makes everyone in a room find out that the log is another one.
+func (s *shard) resetRoom(ctx context.Context, m *room) {
+	for _, c := range m.conns {
+		if c.idle {
+			s.pump(ctx, c)
+		}
+	}
+}
+
+// resume goes on when the socket takes more.
+func (s *shard) resume(ctx context.Context, c *rawConn) {
+	if c.pending == nil {
+		return
+	}
+	rest := c.pending
+	c.pending = nil
+	if s.write(c, rest) {
+		c.blocked = false
+		s.pump(ctx, c)
+	}
+}
+
+// pump reads the tail for a connection that does not keep up, until it does, its
+// socket is full, or it must read the stream.
+func (s *shard) pump(ctx context.Context, c *rawConn) {
+	c.idle = false
+	for range pumpRounds {
+		if c.closed || c.reading || c.pending != nil {
+			return
+		}
+		s.views = s.views[:0]
+		for _, m := range c.rooms {
+			s.views = append(s.views, m.view)
+		}
+		frames := s.frames[:readBatch]
+		n, at, err := s.r.e.tail.Read(c.cursor, frames, s.views...)
+		switch {
+		case errors.Is(err, tail.ErrEpoch):
+			s.write(c, c.appendNewEpoch(nil))
+			continue
+		case errors.Is(err, tail.ErrBehind):
+			s.read(ctx, c)
+			return
+		}
+		chosen, all := c.choose(frames[:n])
+		if !all {
+			at.Seq = chosen[len(chosen)-1].Seq
+		}
+		s.sendFrames(c, chosen, at)
+		clear(frames[:n])
+		if all && n < readBatch && !c.closed && c.pending == nil {
+			c.idle = true
+			s.write(c, c.appendState(nil))
+			return
+		}
+	}
+	s.post(task{kind: taskPump, conn: c})
+}
+
+// read reads the stream for a connection behind the tail, in a goroutine that the
+// shard waits for.
+func (s *shard) read(ctx context.Context, c *rawConn) {
+	c.reading = true
+	s.reads.Go(func() {
+		buf, err := c.catchUp(ctx)
+		s.post(task{kind: taskRead, conn: c, buf: buf, err: err})
+	})
+}
+
+// write writes b to a connection with nothing pending, and keeps what the socket
+// does not take. It reports whether all was taken.
+func (s *shard) write(c *rawConn, b []byte) bool {
+	if len(b) == 0 {
+		return !c.closed
+	}
+	n := s.put(c, b)
+	if c.closed {
+		return false
+	}
+	if n < len(b) {
+		s.block(c, b[n:])
+		return false
+	}
+	return true
+}
+
+// block keeps the rest of a write until the socket takes more.
+func (s *shard) block(c *rawConn, rest []byte) {
+	c.pending, c.idle = rest, false
+	if !c.blocked {
+		c.blocked, c.progress = true, s.now
+	}
+}
+
+// put writes as much of b as the socket takes. An error closes the connection.
+func (s *shard) put(c *rawConn, b []byte) int {
+	n := 0
+	for n < len(b) {
+		// The descriptor never blocks, so the scheduler need not hear of the call.
+		w, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(c.fd), uintptr(unsafe.Pointer(&b[n])), uintptr(len(b)-n))
+		if errno == syscall.EINTR {
+			continue
+		}
+		if errno == syscall.EAGAIN {
+			break
+		}
+		if errno != 0 {
+			s.close(c, causeGone)
+			return n
+		}
+		n += int(w)
+	}
+	if n > 0 {
+		c.lastSent, c.progress = s.now, s.now
+		s.r.e.metrics.bytes.Add(float64(n))
+	}
+	return n
+}

@@ -1,0 +1,361 @@
+package edge
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"tidings/services/edge/tail"
+	"tidings/shared/event"
+	"tidings/shared/subject"
+)
+
+const (
+	// sweepEvery is how often a shard looks after its connections' appointments:
+	// heartbeats, expiry, stalls, goodbyes. A look is a few comparisons.
+	sweepEvery = 100 * time.Millisecond
+	// maxInbox is how many tasks may wait for a shard. A shard that falls further
+	// behind forgets the single frames and reads the tail in bulk instead, which
+	// costs fewer writes.
+	maxInbox = 4096
+	// pumpRounds is how many batches a connection that catches up is given before
+	// others have their turn.
+	pumpRounds = 4
+)
+
+// task is something for a shard to do.
+type task struct {
+	kind  taskKind
+	conn  *rawConn
+	room  *room
+	frame *tail.Frame
+	buf   []byte        // of taskRead
+	err   error         // of taskRead
+	after time.Duration // of taskLeave
+}
+
+type taskKind uint8
+
+const (
+	taskAdd      taskKind = iota // conn is new
+	taskFrame                    // room has a new frame
+	taskOffer                    // room has an ephemeral frame
+	taskReset                    // room's log is another one
+	taskWritable                 // conn's socket may take more
+	taskGone                     // conn's client left
+	taskRead                     // conn's read of the stream is done
+	taskPump                     // conn has more to read
+	taskLeave                    // conn is to leave
+)
+
+// shard writes to a share of the connections from one goroutine. Others reach it
+// through its inbox only.
+type shard struct {
+	r    *rawSink
+	wake chan struct{} // 1 slot
+
+	mu      sync.Mutex
+	inbox   []task
+	lagging bool // frames were left out of the inbox
+
+	// Owned by the shard's goroutine.
+	rooms  map[subject.Pattern]*room
+	conns  []*rawConn
+	reads  sync.WaitGroup // reads of the stream under way
+	now    time.Duration  // since rawSink.start, at the last turn
+	spare  []task         // the inbox that is not in use
+	hits   []hit          // the frames of this turn, linked per connection
+	dirty  []*rawConn     // connections with hits
+	stale  []*room        // rooms with many closed connections
+	frames []*tail.Frame  // scratch
+	views  []*tail.View   // scratch
+	flat   []byte         // scratch
+}
+
+// hit is one frame for one connection.
+type hit struct {
+	frame *tail.Frame
+	next  int32 // in shard.hits, -1 ends
+}
+
+// room is a shard's share of an interest: the shard joins it once for all its
+// connections, so that joining and leaving touch nothing shared.
+type room struct {
+	s       *shard
+	pattern subject.Pattern
+	view    *tail.View
+	conns   []*rawConn // closed ones are swept out when they are many
+	closed  int
+	stale   bool // it is in shard.stale
+}
+
+func newShard(r *rawSink) *shard {
+	return &shard{
+		r: r, wake: make(chan struct{}, 1), rooms: map[subject.Pattern]*room{},
+		frames: make([]*tail.Frame, readBatch), flat: make([]byte, 0, deliverBytes),
+	}
+}
+
+// Wake implements tail.Reader.
+func (m *room) Wake(f *tail.Frame) {
+	if f == nil {
+		m.s.post(task{kind: taskReset, room: m})
+		return
+	}
+	m.s.post(task{kind: taskFrame, room: m, frame: f})
+}
+
+// Offer implements tail.Reader.
+func (m *room) Offer(f *tail.Frame) { m.s.post(task{kind: taskOffer, room: m, frame: f}) }
+
+// post gives the shard something to do. Of frames, only so many may wait.
+func (s *shard) post(t task) {
+	s.mu.Lock()
+	if (t.kind == taskFrame || t.kind == taskOffer) && len(s.inbox) >= maxInbox {
+		s.lagging = s.lagging || t.kind == taskFrame
+	} else {
+		s.inbox = append(s.inbox, t)
+	}
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// run works until ctx ends, then closes every connection and waits for the reads
+// that are under way.
+func (s *shard) run(ctx context.Context) {
+	tick := time.NewTicker(min(sweepEvery, s.r.e.cfg.Heartbeat))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			s.end(ctx)
+			return
+		case <-s.wake:
+			s.turn(ctx)
+		case <-tick.C:
+			// What was announced before this turn is in the inbox or done: after the turn
+			// every connection that keeps up has seen it.
+			seen := s.r.e.tail.Announced()
+			s.turn(ctx)
+			s.sweep(seen)
+		}
+	}
+}
+
+// turn works through the inbox.
+func (s *shard) turn(ctx context.Context) {
+	s.now = time.Since(s.r.start)
+	s.mu.Lock()
+	tasks, lagging := s.inbox, s.lagging
+	s.inbox, s.lagging = s.spare[:0], false
+	s.mu.Unlock()
+	frames := 0
+	for _, t := range tasks {
+		if t.kind == taskFrame {
+			frames++
+		}
+	}
+	for _, t := range tasks {
+		switch t.kind {
+		case taskFrame:
+			if frames == 1 {
+				s.sendRoom(t.room, t.frame)
+			} else {
+				s.noteRoom(t.room, t.frame)
+			}
+		case taskOffer:
+			s.offerRoom(t.room, t.frame)
+		case taskReset:
+			s.flush()
+			s.resetRoom(ctx, t.room)
+		default:
+			s.flush()
+			s.connTask(ctx, t)
+		}
+	}
+	s.flush()
+	clear(tasks) // keep no frame alive
+	s.spare = tasks
+	if lagging {
+		for i := len(s.conns) - 1; i >= 0; i-- { // closing moves the last one here
+			if s.conns[i].idle {
+				s.pump(ctx, s.conns[i])
+			}
+		}
+	}
+	s.tidy()
+}
+
+// connTask does what concerns one connection.
+func (s *shard) connTask(ctx context.Context, t task) {
+	c := t.conn
+	if t.kind == taskRead {
+		c.reading = false
+	}
+	if c.closed {
+		return
+	}
+	switch t.kind {
+	case taskAdd:
+		s.add(ctx, c)
+	case taskGone:
+		s.close(c, causeGone)
+	case taskWritable:
+		s.resume(ctx, c)
+	case taskPump:
+		s.pump(ctx, c)
+	case taskLeave:
+		if c.leaveAt == 0 {
+			c.leaveAt = s.now + rand.N(t.after+1) + 1
+		}
+	case taskRead:
+		s.readDone(ctx, c, t.buf, t.err)
+	case taskFrame, taskOffer, taskReset: // not of one connection
+	}
+}
+
+// add takes a new connection in and brings it up to date.
+func (s *shard) add(ctx context.Context, c *rawConn) {
+	c.index = len(s.conns)
+	s.conns = append(s.conns, c)
+	c.lastSent = s.now
+	now := time.Now()
+	if warn, end := c.expiry(now); !end.IsZero() {
+		c.warnAt, c.endAt = s.now+warn.Sub(now), s.now+end.Sub(now)
+	}
+	if err := s.r.watch(c); err != nil {
+		s.r.e.log.Warn("a socket cannot be watched", "err", err)
+		s.close(c, causeFailed)
+		return
+	}
+	c.rooms = make([]*room, len(c.patterns))
+	for i, p := range c.patterns {
+		m := s.rooms[p]
+		if m == nil {
+			m = &room{s: s, pattern: p}
+			m.view = s.r.e.tail.Join(m, []subject.Pattern{p})
+			s.rooms[p] = m
+		}
+		m.conns = append(m.conns, c)
+		c.rooms[i] = m
+	}
+	s.pump(ctx, c)
+}
+
+// close ends a connection and gives back all it had.
+func (s *shard) close(c *rawConn, cause string) {
+	c.closed, c.idle, c.pending = true, false, nil
+	last := len(s.conns) - 1
+	s.conns[c.index], s.conns[last].index = s.conns[last], c.index
+	s.conns[last] = nil
+	s.conns = s.conns[:last]
+	for _, m := range c.rooms {
+		if m.closed++; m.closed*2 >= len(m.conns) && !m.stale {
+			m.stale = true // somebody may be going through the list right now
+			s.stale = append(s.stale, m)
+		}
+	}
+	if c.slot != 0 {
+		s.r.slots.drop(c.slot - 1)
+	}
+	c.hangUp()
+	s.r.e.conns.remove(c.conn)
+	s.r.e.metrics.ends.WithLabelValues(cause).Inc()
+}
+
+// tidy compacts the rooms that need it.
+func (s *shard) tidy() {
+	for _, m := range s.stale {
+		m.compact()
+	}
+	clear(s.stale)
+	s.stale = s.stale[:0]
+}
+
+// compact sweeps closed connections out, and leaves the interest with the last.
+func (m *room) compact() {
+	live := m.conns[:0]
+	for _, c := range m.conns {
+		if !c.closed {
+			live = append(live, c)
+		}
+	}
+	clear(m.conns[len(live):])
+	m.conns, m.closed, m.stale = live, 0, false
+	if len(live) == 0 {
+		m.view.Leave()
+		delete(m.s.rooms, m.pattern)
+	}
+}
+
+// end closes everything when the sink stops.
+func (s *shard) end(ctx context.Context) {
+	s.turn(ctx)
+	for len(s.conns) > 0 {
+		s.close(s.conns[0], causeGone)
+	}
+	s.reads.Wait()
+}
+
+// sweep keeps the appointments. seen is a position that every connection which
+// keeps up has reached.
+func (s *shard) sweep(seen event.Cursor) {
+	defer s.tidy()
+	e := s.r.e
+	away := e.away() != nil
+	for i := len(s.conns) - 1; i >= 0; i-- { // closing moves the last one here
+		c := s.conns[i]
+		switch {
+		case c.endAt != 0 && s.now >= c.endAt:
+			s.dismiss(c, byeExpired)
+			continue
+		case c.leaveAt != 0 && s.now >= c.leaveAt:
+			s.dismiss(c, byeDraining)
+			continue
+		case c.pending != nil && s.now-c.progress >= e.cfg.Stall:
+			s.close(c, causeStalled)
+			continue
+		case !c.idle:
+			continue
+		}
+		if c.cursor.Epoch == seen.Epoch {
+			c.cursor.Seq = max(c.cursor.Seq, seen.Seq)
+		}
+		if c.warnAt != 0 && s.now >= c.warnAt {
+			c.warnAt = 0
+			s.write(c, c.appendExpiring(nil))
+		} else if away != c.wasAway {
+			s.write(c, c.appendState(nil))
+		} else if s.now-c.lastSent >= e.cfg.Heartbeat {
+			s.write(c, appendHeartbeat(nil, c.cursor))
+		}
+	}
+}
+
+// dismiss says goodbye and closes. A client whose socket is full does not hear it.
+func (s *shard) dismiss(c *rawConn, b Bye) {
+	if c.pending == nil && !c.reading {
+		s.write(c, appendBye(nil, b))
+	}
+	if !c.closed {
+		s.close(c, b.Code)
+	}
+}
+
+// readDone goes on after a read of the stream.
+func (s *shard) readDone(ctx context.Context, c *rawConn, buf []byte, err error) {
+	if err != nil {
+		if ctx.Err() == nil {
+			s.r.e.log.Warn("a connection ended for a failed read of the log; it can resume", "err", err)
+		}
+		s.close(c, causeFailed)
+		return
+	}
+	if s.write(c, buf) {
+		s.pump(ctx, c)
+	}
+}
