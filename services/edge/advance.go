@@ -48,7 +48,7 @@ func (c *conn) catchUp(ctx context.Context) ([]byte, error) {
 		if e.Seq > reached.Seq {
 			break
 		}
-		if e.Event.Except == c.id || !c.starts.wants(e.Event.Topic, e.Seq) {
+		if c.id.is(e.Event.Except) || !c.starts.wants(e.Event.Topic, e.Seq) {
 			continue
 		}
 		buf = e.Event.AppendSSE(buf, event.Cursor{Epoch: reached.Epoch, Seq: e.Seq})

@@ -24,11 +24,15 @@ var errStalled = errors.New("the client did not read")
 // conn is one stream: who, which topics, how far. It knows what to send next and
 // not how: a sink owns it, takes blocks from it and writes them. Only one
 // goroutine uses it at a time.
+//
+// Its size is what an idle connection costs, so it keeps no more of the request
+// than it needs.
 type conn struct {
 	e        *Edge
-	id       string
-	ip       string
-	grant    *auth.Grant
+	id       connID
+	user     string
+	ip       string // "" unless addresses are counted
+	expires  time.Time
 	patterns []subject.Pattern
 
 	cursor   event.Cursor // everything up to here was handed to the sink
@@ -39,11 +43,22 @@ type conn struct {
 }
 
 func newConn(e *Edge, g *auth.Grant, ip string, patterns []subject.Pattern) *conn {
-	return &conn{e: e, id: newConnID(), ip: ip, grant: g, patterns: patterns}
+	c := &conn{e: e, user: g.User, expires: g.Expires, patterns: patterns}
+	if e.cfg.PerIP > 0 {
+		c.ip = ip
+	}
+	copy(c.id[:], crand.Text())
+	return c
 }
 
-// newConnID returns an unguessable id: whoever knows it may address the connection.
-func newConnID() string { return crand.Text()[:20] }
+// connID is unguessable: whoever knows it may address the connection.
+type connID [20]byte
+
+// String returns the id as clients see it.
+func (id *connID) String() string { return string(id[:]) }
+
+// is reports whether an event's Except names this connection.
+func (id *connID) is(except string) bool { return except != "" && except == string(id[:]) }
 
 // choose keeps of the frames read after the cursor those that the client gets, in
 // place, and as many as deliverBytes allow. It reports whether all were considered;
@@ -51,7 +66,7 @@ func newConnID() string { return crand.Text()[:20] }
 func (c *conn) choose(frames []*tail.Frame) (chosen []*tail.Frame, all bool) {
 	bytes, n := 0, 0
 	for i, f := range frames {
-		if f.Except == c.id || !c.starts.wants(f.Topic, f.Seq) {
+		if c.id.is(f.Except) || !c.starts.wants(f.Topic, f.Seq) {
 			continue
 		}
 		frames[n] = f
@@ -104,7 +119,7 @@ func (c *conn) appendNewEpoch(buf []byte) []byte {
 
 // appendExpiring appends the warning that the token ends soon.
 func (c *conn) appendExpiring(buf []byte) []byte {
-	return appendControl(buf, zeroCursor, typeExpiring, expiring{InMS: time.Until(c.grant.Expires).Milliseconds()})
+	return appendControl(buf, zeroCursor, typeExpiring, expiring{InMS: time.Until(c.expires).Milliseconds()})
 }
 
 // appendBye appends the last word.
@@ -115,7 +130,7 @@ func appendBye(buf []byte, b Bye) []byte {
 // expiry returns when the client is warned of its token's end, and when that is.
 // Both are zero for a token without end.
 func (c *conn) expiry(now time.Time) (warn, end time.Time) {
-	end = c.grant.Expires
+	end = c.expires
 	if end.IsZero() {
 		return end, end
 	}

@@ -199,7 +199,7 @@ func (e *Edge) watchHealth(ctx context.Context) {
 		case <-tick.C:
 			if is := e.away() != nil; is != was {
 				was = is
-				e.conns.each(member.poke)
+				e.conns.each((*ordinary).poke)
 			}
 		}
 	}
@@ -213,7 +213,11 @@ func (e *Edge) drain() {
 		return
 	}
 	e.log.Info("draining", "connections", n, "over", e.cfg.Drain)
-	e.conns.each(func(m member) { m.leaveWithin(e.cfg.Drain * 3 / 4) })
+	spread := e.cfg.Drain * 3 / 4
+	e.conns.each(func(o *ordinary) { o.leaveWithin(spread) })
+	if e.raw != nil {
+		e.raw.leaveWithin(spread)
+	}
 	deadline := time.NewTimer(e.cfg.Drain)
 	defer deadline.Stop()
 	select {

@@ -40,17 +40,17 @@ func (e *Edge) events(c echo.Context) error {
 		return e.refuse(c, byeAway)
 	}
 	s := newConn(e, g, c.RealIP(), req.patterns)
-	if bye, ok := e.conns.add(s, &e.cfg); !ok {
+	if bye, ok := e.conns.admit(s, &e.cfg); !ok {
 		return e.refuse(c, bye)
 	}
-	// From here on whoever serves the connection removes it.
+	// From here on whoever serves the connection releases it.
 	if e.draining.Load() { // it began while we were joining
-		e.conns.remove(s)
+		e.conns.release(s)
 		return e.refuse(c, byeDraining)
 	}
 	void, err := s.locate(c.Request().Context(), req)
 	if err != nil {
-		e.conns.remove(s)
+		e.conns.release(s)
 		e.log.Warn("a connection could not find its place in the log", "err", err)
 		return e.refuse(c, byeAway)
 	}
@@ -69,9 +69,13 @@ func (e *Edge) events(c echo.Context) error {
 
 // serveOrdinary keeps the handler's goroutine until the stream ends.
 func (e *Edge) serveOrdinary(c echo.Context, s *conn, retry, words []byte) {
-	defer e.conns.remove(s)
+	defer e.conns.release(s)
 	o := newOrdinary(s)
-	e.conns.join(s, o)
+	e.conns.join(o)
+	defer e.conns.leave(o)
+	if e.draining.Load() { // it began while we were joining
+		o.leaveWithin(0)
+	}
 	o.view = e.tail.Join(o, s.patterns)
 	defer o.view.Leave()
 	o.out = openStream(c.Response(), e.cfg.Stall)

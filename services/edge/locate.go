@@ -85,7 +85,7 @@ func (c *conn) opening(void string) (retry, words []byte) {
 		at = event.Cursor{Epoch: x.Epoch, Seq: x.Head}
 	}
 	words = appendControl(nil, at, typeHello, hello{
-		Conn: c.id, Node: c.e.cfg.Node, Epoch: at.Epoch, Cursor: at.String(),
+		Conn: c.id.String(), Node: c.e.cfg.Node, Epoch: at.Epoch, Cursor: at.String(),
 		Topics: c.patterns, Resumed: c.resumed, HeartbeatMS: c.e.cfg.Heartbeat.Milliseconds(),
 	})
 	if void != "" {

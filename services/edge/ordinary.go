@@ -171,7 +171,7 @@ func (o *ordinary) advance(ctx context.Context) (bool, error) {
 
 // sendEphemeral sends one ephemeral event.
 func (o *ordinary) sendEphemeral(f *tail.Frame) error {
-	if f.Except == o.id {
+	if o.id.is(f.Except) {
 		return nil
 	}
 	o.e.metrics.delivered.Inc()

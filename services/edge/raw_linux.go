@@ -116,13 +116,12 @@ func (r *rawSink) serve(c echo.Context, s *conn, retry, words []byte) bool {
 	}
 	fd, err := r.begin(nc, c.Response().Header(), retry, words)
 	if err != nil {
-		r.e.conns.remove(s)
+		r.e.conns.release(s)
 		r.e.metrics.ends.WithLabelValues(causeGone).Inc()
 		return true
 	}
 	sh := r.shards[r.next.Add(1)%uint32(len(r.shards))]
-	k := &rawConn{conn: s, shard: sh, fd: fd}
-	r.e.conns.join(s, k)
+	k := &rawConn{conn: *s, shard: sh, fd: int32(fd)}
 	sh.post(task{kind: taskAdd, conn: k})
 	return true
 }
@@ -195,9 +194,16 @@ func (r *rawSink) watch(c *rawConn) error {
 	slot, generation := r.slots.put(c)
 	c.slot = slot + 1
 	const et = 1 << 31 // EPOLLET, which package syscall has as a negative number
-	return syscall.EpollCtl(r.epoll, syscall.EPOLL_CTL_ADD, c.fd, &syscall.EpollEvent{
+	return syscall.EpollCtl(r.epoll, syscall.EPOLL_CTL_ADD, int(c.fd), &syscall.EpollEvent{
 		Events: syscall.EPOLLOUT | syscall.EPOLLRDHUP | et, Fd: int32(slot), Pad: int32(generation),
 	})
+}
+
+// leaveWithin makes every connection leave at a random moment within d.
+func (r *rawSink) leaveWithin(d time.Duration) {
+	for _, s := range r.shards {
+		s.post(task{kind: taskLeave, within: d})
+	}
 }
 
 // slots maps what epoll remembers of a socket to its connection. A descriptor's

@@ -4,6 +4,7 @@ package edge
 
 import (
 	"context"
+	"time"
 
 	"github.com/labstack/echo/v4"
 )
@@ -16,5 +17,7 @@ func newRawSink(*Edge) *rawSink { return nil }
 func (*rawSink) open() error { return nil }
 
 func (*rawSink) run(context.Context) {}
+
+func (*rawSink) leaveWithin(time.Duration) {}
 
 func (*rawSink) serve(echo.Context, *conn, []byte, []byte) bool { return false }

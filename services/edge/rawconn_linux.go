@@ -15,7 +15,7 @@ import (
 // goroutine, except while a read of the stream is under way: then its conn belongs
 // to the reader.
 type rawConn struct {
-	*conn
+	conn
 	shard *shard
 	rooms []*room
 	// pending is what the socket did not take: the rest of one frame, or of the bytes
@@ -29,8 +29,8 @@ type rawConn struct {
 	endAt    time.Duration
 	leaveAt  time.Duration
 
-	fd          int
-	index       int    // in shard.conns
+	fd          int32
+	index       int32  // in shard.conns
 	slot        uint32 // plus one, 0 while not watched
 	first, last int32  // of this turn's hits, if dirty
 	dirty       bool
@@ -40,32 +40,24 @@ type rawConn struct {
 	closed      bool
 }
 
-// poke implements member: a shard looks by itself.
-func (c *rawConn) poke() {}
-
-// leaveWithin implements member.
-func (c *rawConn) leaveWithin(d time.Duration) {
-	c.shard.post(task{kind: taskLeave, conn: c, after: d})
-}
-
 // hangUp closes the socket. What was written is still sent; what the client sent
 // is read away first, because closing over unread bytes would reset the connection
 // and lose the last words.
 func (c *rawConn) hangUp() {
 	var junk [4096]byte
 	for {
-		if n, err := syscall.Read(c.fd, junk[:]); n <= 0 || err != nil {
+		if n, err := syscall.Read(int(c.fd), junk[:]); n <= 0 || err != nil {
 			break
 		}
 	}
-	_ = syscall.Close(c.fd) // a descriptor of ours can only be closed
+	_ = syscall.Close(int(c.fd)) // a descriptor of ours can only be closed
 }
 
 // sendRoom writes the only frame of this turn to everyone in a room who keeps up.
 func (s *shard) sendRoom(m *room, f *tail.Frame) {
 	sent := 0
 	for _, c := range m.conns {
-		if !c.idle || c.cursor.Seq >= f.Seq || f.Except == c.id {
+		if !c.idle || c.cursor.Seq >= f.Seq || c.id.is(f.Except) {
 			continue
 		}
 		c.cursor.Seq = f.Seq
@@ -79,7 +71,7 @@ func (s *shard) sendRoom(m *room, f *tail.Frame) {
 // keeps up; flush writes them.
 func (s *shard) noteRoom(m *room, f *tail.Frame) {
 	for _, c := range m.conns {
-		if !c.idle || c.cursor.Seq >= f.Seq || f.Except == c.id {
+		if !c.idle || c.cursor.Seq >= f.Seq || c.id.is(f.Except) {
 			continue
 		}
 		at := int32(len(s.hits))
@@ -164,7 +156,7 @@ func (s *shard) offerRoom(m *room, f *tail.Frame) {
 	s.flush() // ephemeral events keep their place among the others
 	for _, c := range m.conns {
 		switch {
-		case c.closed, f.Except == c.id:
+		case c.closed, c.id.is(f.Except):
 		case !c.idle:
 			s.r.e.metrics.ephemeralDropped.Inc()
 		case c.offered == f: // overlapping patterns
@@ -206,12 +198,12 @@ func (s *shard) pump(ctx context.Context, c *rawConn) {
 		if c.closed || c.reading || c.pending != nil {
 			return
 		}
-		s.views = s.views[:0]
+		s.seats = s.seats[:0]
 		for _, m := range c.rooms {
-			s.views = append(s.views, m.view)
+			s.seats = append(s.seats, m.seat)
 		}
 		frames := s.frames[:readBatch]
-		n, at, err := s.r.e.tail.Read(c.cursor, frames, s.views...)
+		n, at, err := s.r.e.tail.Read(c.cursor, frames, s.seats...)
 		switch {
 		case errors.Is(err, tail.ErrEpoch):
 			s.write(c, c.appendNewEpoch(nil))

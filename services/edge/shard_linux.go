@@ -26,13 +26,13 @@ const (
 
 // task is something for a shard to do.
 type task struct {
-	kind  taskKind
-	conn  *rawConn
-	room  *room
-	frame *tail.Frame
-	buf   []byte        // of taskRead
-	err   error         // of taskRead
-	after time.Duration // of taskLeave
+	kind   taskKind
+	conn   *rawConn
+	room   *room
+	frame  *tail.Frame
+	buf    []byte        // of taskRead
+	err    error         // of taskRead
+	within time.Duration // of taskLeave
 }
 
 type taskKind uint8
@@ -46,7 +46,7 @@ const (
 	taskGone                     // conn's client left
 	taskRead                     // conn's read of the stream is done
 	taskPump                     // conn has more to read
-	taskLeave                    // conn is to leave
+	taskLeave                    // all are to leave
 )
 
 // shard writes to a share of the connections from one goroutine. Others reach it
@@ -69,7 +69,7 @@ type shard struct {
 	dirty  []*rawConn     // connections with hits
 	stale  []*room        // rooms with many closed connections
 	frames []*tail.Frame  // scratch
-	views  []*tail.View   // scratch
+	seats  []*tail.Seat   // scratch
 	flat   []byte         // scratch
 }
 
@@ -84,7 +84,7 @@ type hit struct {
 type room struct {
 	s       *shard
 	pattern subject.Pattern
-	view    *tail.View
+	seat    *tail.Seat
 	conns   []*rawConn // closed ones are swept out when they are many
 	closed  int
 	stale   bool // it is in shard.stale
@@ -169,6 +169,10 @@ func (s *shard) turn(ctx context.Context) {
 			}
 		case taskOffer:
 			s.offerRoom(t.room, t.frame)
+		case taskLeave:
+			for _, c := range s.conns {
+				c.leaveAt = s.now + rand.N(t.within+1) + 1
+			}
 		case taskReset:
 			s.flush()
 			s.resetRoom(ctx, t.room)
@@ -208,21 +212,20 @@ func (s *shard) connTask(ctx context.Context, t task) {
 		s.resume(ctx, c)
 	case taskPump:
 		s.pump(ctx, c)
-	case taskLeave:
-		if c.leaveAt == 0 {
-			c.leaveAt = s.now + rand.N(t.after+1) + 1
-		}
 	case taskRead:
 		s.readDone(ctx, c, t.buf, t.err)
-	case taskFrame, taskOffer, taskReset: // not of one connection
+	case taskFrame, taskOffer, taskReset, taskLeave: // not of one connection
 	}
 }
 
 // add takes a new connection in and brings it up to date.
 func (s *shard) add(ctx context.Context, c *rawConn) {
-	c.index = len(s.conns)
+	c.index = int32(len(s.conns))
 	s.conns = append(s.conns, c)
 	c.lastSent = s.now
+	if s.r.e.draining.Load() { // it began while the connection was on its way here
+		c.leaveAt = s.now + 1
+	}
 	now := time.Now()
 	if warn, end := c.expiry(now); !end.IsZero() {
 		c.warnAt, c.endAt = s.now+warn.Sub(now), s.now+end.Sub(now)
@@ -237,11 +240,12 @@ func (s *shard) add(ctx context.Context, c *rawConn) {
 		m := s.rooms[p]
 		if m == nil {
 			m = &room{s: s, pattern: p}
-			m.view = s.r.e.tail.Join(m, []subject.Pattern{p})
+			m.seat = s.r.e.tail.Sit(m, p)
 			s.rooms[p] = m
 		}
 		m.conns = append(m.conns, c)
 		c.rooms[i] = m
+		c.patterns[i] = m.pattern // lets go of the request's query
 	}
 	s.pump(ctx, c)
 }
@@ -249,7 +253,7 @@ func (s *shard) add(ctx context.Context, c *rawConn) {
 // close ends a connection and gives back all it had.
 func (s *shard) close(c *rawConn, cause string) {
 	c.closed, c.idle, c.pending = true, false, nil
-	last := len(s.conns) - 1
+	last := int32(len(s.conns) - 1)
 	s.conns[c.index], s.conns[last].index = s.conns[last], c.index
 	s.conns[last] = nil
 	s.conns = s.conns[:last]
@@ -263,7 +267,7 @@ func (s *shard) close(c *rawConn, cause string) {
 		s.r.slots.drop(c.slot - 1)
 	}
 	c.hangUp()
-	s.r.e.conns.remove(c.conn)
+	s.r.e.conns.release(&c.conn)
 	s.r.e.metrics.ends.WithLabelValues(cause).Inc()
 }
 
@@ -287,7 +291,7 @@ func (m *room) compact() {
 	clear(m.conns[len(live):])
 	m.conns, m.closed, m.stale = live, 0, false
 	if len(live) == 0 {
-		m.view.Leave()
+		m.seat.Leave()
 		delete(m.s.rooms, m.pattern)
 	}
 }

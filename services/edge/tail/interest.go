@@ -24,29 +24,22 @@ type Interest struct {
 	// Guarded by Tail.mu.
 	frames queue
 	wild   []*Interest // of a topic: the patterns that select it
-	views  int         // views that read this interest
+	seats  int         // seats at this interest
 
 	// Guarded by mu, not by Tail.mu: waking many readers must not keep others from
 	// reading or the log from going on.
 	mu      sync.Mutex
-	readers []*seat
+	readers []*Seat
 }
 
-// seat is a reader's place in an interest; index makes leaving cheap.
-type seat struct {
-	reader Reader
-	index  int
-}
-
-func (i *Interest) sit(r Reader) *seat {
+func (i *Interest) sit(s *Seat) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	s := &seat{reader: r, index: len(i.readers)}
+	s.index = len(i.readers)
 	i.readers = append(i.readers, s)
-	return s
 }
 
-func (i *Interest) leave(s *seat) {
+func (i *Interest) leave(s *Seat) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	n := len(i.readers) - 1

@@ -65,7 +65,7 @@ func (t *Tail) Reset(start event.Cursor) {
 	all := make([]*Interest, 0, len(t.interests))
 	for p, i := range t.interests {
 		i.frames = queue{}
-		if i.views == 0 {
+		if i.seats == 0 {
 			delete(t.interests, p)
 			continue
 		}
@@ -186,11 +186,11 @@ func (t *Tail) topic(topic subject.Topic) *Interest {
 	return i
 }
 
-// join returns the interest of a pattern and counts a view in.
+// join returns the interest of a pattern and counts a seat in.
 func (t *Tail) join(p subject.Pattern) *Interest {
 	if p.Exact() {
 		i := t.topic(subject.Topic(p))
-		i.views++
+		i.seats++
 		return i
 	}
 	i := t.interests[p]
@@ -200,7 +200,7 @@ func (t *Tail) join(p subject.Pattern) *Interest {
 		t.wild = append(t.wild, i)
 		t.fill(i)
 	}
-	i.views++
+	i.seats++
 	return i
 }
 
@@ -225,7 +225,7 @@ func (t *Tail) fill(w *Interest) {
 
 // release removes an interest nobody needs any more.
 func (t *Tail) release(i *Interest) {
-	if i.views > 0 || i.pattern.Exact() && i.frames.len() > 0 {
+	if i.seats > 0 || i.pattern.Exact() && i.frames.len() > 0 {
 		return
 	}
 	delete(t.interests, i.pattern)

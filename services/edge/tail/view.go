@@ -15,52 +15,65 @@ var (
 	ErrEpoch = errors.New("the position belongs to another log")
 )
 
-// View reads the frames of a set of topics and patterns. Make one with Join; it
-// must be left.
-type View struct {
-	t         *Tail
-	interests []*Interest
-	seats     []*seat
+// Seat is a reader's place at one topic or pattern. Make one with Sit; it must be
+// left.
+type Seat struct {
+	t        *Tail
+	interest *Interest
+	reader   Reader
+	index    int // in Interest.readers; makes leaving cheap
 }
 
-// Join makes a view of the patterns and wakes r from now on. Equal patterns must
-// be given once.
-func (t *Tail) Join(r Reader, patterns []subject.Pattern) *View {
-	v := &View{t: t, interests: make([]*Interest, len(patterns)), seats: make([]*seat, len(patterns))}
+// Sit wakes r for the topics of a pattern from now on.
+func (t *Tail) Sit(r Reader, p subject.Pattern) *Seat {
 	t.mu.Lock()
-	for n, p := range patterns {
-		v.interests[n] = t.join(p)
-	}
+	s := &Seat{t: t, interest: t.join(p), reader: r}
 	t.mu.Unlock()
-	for n, i := range v.interests {
-		v.seats[n] = i.sit(r)
+	s.interest.sit(s)
+	return s
+}
+
+// Leave gives the place up. The reader is not called after Leave returns.
+func (s *Seat) Leave() {
+	s.interest.leave(s)
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	s.interest.seats--
+	s.t.release(s.interest)
+}
+
+// View is a set of seats of one reader. Make one with Join; it must be left.
+type View struct {
+	t     *Tail
+	seats []*Seat
+}
+
+// Join takes a seat for each of the patterns. Equal patterns must be given once.
+func (t *Tail) Join(r Reader, patterns []subject.Pattern) *View {
+	v := &View{t: t, seats: make([]*Seat, len(patterns))}
+	for n, p := range patterns {
+		v.seats[n] = t.Sit(r, p)
 	}
 	return v
 }
 
-// Leave ends the view. Its reader is not called after Leave returns.
+// Leave gives all seats up.
 func (v *View) Leave() {
-	for n, i := range v.interests {
-		i.leave(v.seats[n])
-	}
-	v.t.mu.Lock()
-	defer v.t.mu.Unlock()
-	for _, i := range v.interests {
-		i.views--
-		v.t.release(i)
+	for _, s := range v.seats {
+		s.Leave()
 	}
 }
 
-// Read fills buf with the frames after a position, in stream order, and returns
-// how many there were and the position reached: that of the last frame if buf is
-// full, else the head of the log. Errors are ErrBehind and ErrEpoch. A position
-// beyond the head reads nothing and stays.
+// Read is Tail.Read of all seats.
 func (v *View) Read(after event.Cursor, buf []*Frame) (int, event.Cursor, error) {
-	return v.t.Read(after, buf, v)
+	return v.t.Read(after, buf, v.seats...)
 }
 
-// Read reads several views as if they were one.
-func (t *Tail) Read(after event.Cursor, buf []*Frame, views ...*View) (int, event.Cursor, error) {
+// Read fills buf with the frames of the seats' topics after a position, in stream
+// order and each once, and returns how many there were and the position reached:
+// that of the last frame if buf is full, else the head of the log. Errors are
+// ErrBehind and ErrEpoch. A position beyond the head reads nothing and stays.
+func (t *Tail) Read(after event.Cursor, buf []*Frame, seats ...*Seat) (int, event.Cursor, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	switch {
@@ -73,11 +86,9 @@ func (t *Tail) Read(after event.Cursor, buf []*Frame, views ...*View) (int, even
 	}
 	var few [8][]*Frame // enough for most connections without allocating
 	rest := few[:0]     // what each interest still has
-	for _, v := range views {
-		for _, i := range v.interests {
-			if i.frames.last() > after.Seq {
-				rest = append(rest, i.frames.after(after.Seq))
-			}
+	for _, s := range seats {
+		if i := s.interest; i.frames.last() > after.Seq {
+			rest = append(rest, i.frames.after(after.Seq))
 		}
 	}
 	n := merge(rest, buf)
