@@ -31,16 +31,16 @@ type Interest struct {
 	readers []*seat
 }
 
-// seat is a reader's place in an interest; index makes leaving cheap.
+// seat is a view's place in an interest; index makes leaving cheap.
 type seat struct {
-	reader Reader
-	index  int
+	view  *View
+	index int
 }
 
-func (i *Interest) sit(r Reader) *seat {
+func (i *Interest) sit(v *View) *seat {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	s := &seat{reader: r, index: len(i.readers)}
+	s := &seat{view: v, index: len(i.readers)}
 	i.readers = append(i.readers, s)
 	return s
 }
@@ -63,15 +63,19 @@ func (i *Interest) wake() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, s := range i.readers {
-		s.reader.Wake()
+		s.view.reader.Wake()
 	}
 }
 
-// offer hands an ephemeral frame to every reader.
-func (i *Interest) offer(f *Frame) {
+// offer hands an ephemeral frame to every reader whose view did not get it yet.
+// number is the frame's; the caller holds Tail.offering.
+func (i *Interest) offer(f *Frame, number uint64) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, s := range i.readers {
-		s.reader.Offer(f)
+		if v := s.view; v.offered != number {
+			v.offered = number
+			v.reader.Offer(f)
+		}
 	}
 }

@@ -19,22 +19,24 @@ var (
 // must be left.
 type View struct {
 	t         *Tail
+	reader    Reader
 	interests []*Interest
 	seats     []*seat
 	rest      [][]*Frame // scratch of Read: what each interest still has
+	offered   uint64     // guarded by Tail.offering: the last ephemeral frame it got
 }
 
 // Join makes a view of the patterns and wakes r from now on. Equal patterns must
 // be given once.
 func (t *Tail) Join(r Reader, patterns []subject.Pattern) *View {
-	v := &View{t: t, interests: make([]*Interest, len(patterns)), seats: make([]*seat, len(patterns))}
+	v := &View{t: t, reader: r, interests: make([]*Interest, len(patterns)), seats: make([]*seat, len(patterns))}
 	t.mu.Lock()
 	for n, p := range patterns {
 		v.interests[n] = t.join(p)
 	}
 	t.mu.Unlock()
 	for n, i := range v.interests {
-		v.seats[n] = i.sit(r)
+		v.seats[n] = i.sit(v)
 	}
 	return v
 }
@@ -55,7 +57,7 @@ func (v *View) Leave() {
 // Read fills buf with the frames after a position, in stream order, and returns
 // how many there were and the position reached: that of the last frame if buf is
 // full, else the head of the log. Errors are ErrBehind and ErrEpoch. A position
-// beyond the head reads nothing and stays.
+// beyond the head reads nothing and stays; so does any with an empty buf.
 func (v *View) Read(after event.Cursor, buf []*Frame) (int, event.Cursor, error) {
 	t := v.t
 	t.mu.RLock()
@@ -65,7 +67,7 @@ func (v *View) Read(after event.Cursor, buf []*Frame) (int, event.Cursor, error)
 		return 0, after, ErrEpoch
 	case after.Seq < t.start:
 		return 0, after, ErrBehind
-	case after.Seq >= t.head:
+	case after.Seq >= t.head, len(buf) == 0:
 		return 0, after, nil
 	}
 	v.rest = v.rest[:0]
