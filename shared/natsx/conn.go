@@ -145,6 +145,9 @@ func (c *Conn) connect(ctx context.Context, servers string, opts []nats.Option, 
 		}
 		select {
 		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.Canceled) { // told to stop waiting: nothing went wrong
+				return fmt.Errorf("connect to NATS at %s: %w", Redact(servers), ctx.Err())
+			}
 			return fmt.Errorf("connect to NATS at %s: %w: %w", Redact(servers), ErrAway, err)
 		case <-time.After(reconnectWait):
 		}

@@ -56,8 +56,7 @@ func Classify(err error) error {
 }
 
 func kindOf(err error) error {
-	var api *jetstream.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return kindOfAPI(api)
 	}
 	switch {

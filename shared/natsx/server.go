@@ -1,6 +1,7 @@
 package natsx
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -47,7 +48,7 @@ func startServer(cfg Config) (*Server, error) {
 		if err != nil {
 			return nil, fmt.Errorf("listen address: %w", err)
 		}
-		if opts.Port, err = strconv.Atoi(port); err != nil {
+		if opts.Port, err = strconv.Atoi(port); err != nil || opts.Port < 0 {
 			return nil, fmt.Errorf("listen address %q: the port is not a number", cfg.Listen)
 		}
 		if opts.Port == 0 {
@@ -57,7 +58,7 @@ func startServer(cfg Config) (*Server, error) {
 		if opts.Port > 0 {
 			// The server logs a taken port and exits its accept loop; asking first turns
 			// that into an error somebody sees.
-			l, err := net.Listen("tcp", cfg.Listen)
+			l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", cfg.Listen)
 			if err != nil {
 				return nil, fmt.Errorf("listen: %w", err)
 			}

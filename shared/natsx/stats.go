@@ -3,6 +3,7 @@ package natsx
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -98,6 +99,9 @@ func (c *Conn) varz(ctx context.Context) (*server.Varz, error) {
 	var v server.Varz
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxVarz)).Decode(&v); err != nil {
 		return nil, fmt.Errorf("varz: %w", err)
+	}
+	if v.ID == "" {
+		return nil, errors.New("varz: this is no NATS monitoring port")
 	}
 	return &v, nil
 }

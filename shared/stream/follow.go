@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -33,12 +34,13 @@ const (
 	shrunkChecks = 10
 )
 
-// Headers of the server's control messages.
+// Headers of the server's control messages, and the reply subject of all others.
 const (
 	headerStatus       = "Status"
 	headerLastConsumer = "Nats-Last-Consumer"
 	headerStalled      = "Nats-Consumer-Stalled"
 	statusControl      = "100"
+	replyStored        = "$JS.ACK."
 )
 
 // errReset says that a consumer was lost and a new one is needed.
@@ -48,7 +50,8 @@ var errReset = errors.New("the consumer was lost")
 type follower struct {
 	l       *NATS
 	h       Handler
-	at      event.Cursor // the last entry handed over
+	at      event.Cursor // the last entry handed over, and
+	stored  time.Time    // when it was stored; zero if none was handed over yet
 	started bool         // h.Epoch was called for at.Epoch
 	told    time.Time    // when Health was last called, and
 	lag     uint64       // with how many entries to come
@@ -117,7 +120,11 @@ func (f *follower) locate(ctx context.Context) error {
 			info, err = f.info(ctx)
 		}
 	}
-	if err == nil && f.shrunk(info) {
+	lost := err == nil && f.shrunk(info)
+	if err == nil && !lost {
+		lost, err = f.replaced(ctx, info)
+	}
+	if lost {
 		f.l.log.Error("the event log lost its end; all cursors are void", "had", f.at.Seq, "has", info.State.LastSeq)
 		if info, err = f.l.rotate(ctx, f.at.Epoch); err == nil {
 			f.at, f.started = event.Cursor{Epoch: extent(info).Epoch, Seq: info.State.LastSeq}, false
@@ -130,7 +137,7 @@ func (f *follower) locate(ctx context.Context) error {
 		f.at, f.started = event.Cursor{Epoch: x.Epoch, Seq: x.First - 1}, false
 	}
 	if !f.started {
-		f.started = true
+		f.started, f.stored = true, time.Time{}
 		f.l.marks.reset()
 		f.h.Epoch(f.at)
 	}
@@ -148,6 +155,24 @@ func (f *follower) shrunk(info *jetstream.StreamInfo) bool {
 	return f.at.Epoch == info.Config.Metadata[epochKey] && info.State.LastSeq < f.at.Seq
 }
 
+// replaced reports whether the log holds another entry where the last one handed
+// over was: it lost its end and has grown past it since.
+func (f *follower) replaced(ctx context.Context, info *jetstream.StreamInfo) (bool, error) {
+	if f.stored.IsZero() || f.at.Epoch != info.Config.Metadata[epochKey] {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, apiWait)
+	defer cancel()
+	b, err := f.l.get(ctx, getRequest{Seq: f.at.Seq, Batch: 1})
+	if err != nil || len(b.msgs) == 0 {
+		return false, err
+	}
+	seq, _ := sequence(b.msgs[0].Header, jetstream.SequenceHeader)
+	at, err := storedAt(b.msgs[0].Header)
+	// Another sequence says nothing: entries are dropped by the log's limits.
+	return seq == f.at.Seq && !at.Equal(f.stored), err
+}
+
 func pause(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():
@@ -161,18 +186,22 @@ func pause(ctx context.Context, d time.Duration) error {
 func (f *follower) consume(ctx context.Context, inbox string) (string, uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, apiWait)
 	defer cancel()
-	c, err := f.l.conn.JS.CreatePushConsumer(ctx, f.l.config.Name, jetstream.ConsumerConfig{
-		DeliverSubject:    inbox,
-		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:       f.at.Seq + 1,
-		AckPolicy:         jetstream.AckNonePolicy,
-		MaxDeliver:        1,
-		FlowControl:       true,
-		IdleHeartbeat:     followHeartbeat,
-		InactiveThreshold: followIdle,
-		MemoryStorage:     true,
-		Replicas:          1,
-	})
+	var c jetstream.PushConsumer
+	err := f.l.conn.Guard(ctx, func(ctx context.Context) (err error) {
+		c, err = f.l.conn.JS.CreatePushConsumer(ctx, f.l.config.Name, jetstream.ConsumerConfig{
+			DeliverSubject:    inbox,
+			DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+			OptStartSeq:       f.at.Seq + 1,
+			AckPolicy:         jetstream.AckNonePolicy,
+			MaxDeliver:        1,
+			FlowControl:       true,
+			IdleHeartbeat:     followHeartbeat,
+			InactiveThreshold: followIdle,
+			MemoryStorage:     true,
+			Replicas:          1,
+		})
+		return err
+	}, "$JS.API.CONSUMER.CREATE."+f.l.config.Name+".>")
 	if err != nil {
 		return "", 0, classify(fmt.Errorf("consumer: %w", err))
 	}
@@ -224,7 +253,8 @@ var errSilent = errors.New("the log's consumer fell silent")
 
 // message handles one message of the consumer.
 func (f *follower) message(m *nats.Msg, next *uint64) (bool, error) {
-	if m.Header != nil && len(m.Data) == 0 && m.Header.Get(headerStatus) == statusControl {
+	// A stored message may carry any header, but only stored ones ask for an ack.
+	if len(m.Data) == 0 && m.Header.Get(headerStatus) == statusControl && !strings.HasPrefix(m.Reply, replyStored) {
 		return f.control(m, *next)
 	}
 	meta, err := m.Metadata()
@@ -236,7 +266,7 @@ func (f *follower) message(m *nats.Msg, next *uint64) (bool, error) {
 	}
 	*next++
 	f.h.Entry(f.l.entry(m.Subject, m.Header, m.Data, meta.Sequence.Stream, meta.Timestamp))
-	f.at.Seq = meta.Sequence.Stream
+	f.at.Seq, f.stored = meta.Sequence.Stream, meta.Timestamp
 	f.l.marks.add(meta.Sequence.Stream, meta.Timestamp)
 	f.tell(meta.NumPending, false)
 	return true, nil

@@ -134,8 +134,12 @@ func (l *NATS) publish(ctx context.Context, m *nats.Msg) (Ack, error) {
 	if err != nil {
 		return Ack{}, err
 	}
-	// nats.go repeats a publish only when nobody listened to it, so nothing is stored twice.
-	ack, err := l.conn.JS.PublishMsg(ctx, m)
+	var ack *jetstream.PubAck
+	err = l.conn.Guard(ctx, func(ctx context.Context) (err error) {
+		// nats.go repeats a publish only when nobody listened to it, so nothing is stored twice.
+		ack, err = l.conn.JS.PublishMsg(ctx, m)
+		return err
+	}, m.Subject)
 	if err != nil {
 		return Ack{}, classify(fmt.Errorf("append to %s: %w", m.Subject, err))
 	}
@@ -177,12 +181,15 @@ func extent(info *jetstream.StreamInfo) Extent {
 // info reads the stream's state from its leader, with the epoch made sure of.
 func (l *NATS) info(ctx context.Context, opts ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {
 	var info *jetstream.StreamInfo
-	s, err := l.conn.JS.Stream(ctx, l.config.Name)
-	if err == nil && len(opts) > 0 {
-		info, err = s.Info(ctx, opts...)
-	} else if err == nil {
-		info = s.CachedInfo()
-	}
+	err := l.conn.Guard(ctx, func(ctx context.Context) error {
+		s, err := l.conn.JS.Stream(ctx, l.config.Name)
+		if err == nil && len(opts) > 0 {
+			info, err = s.Info(ctx, opts...)
+		} else if err == nil {
+			info = s.CachedInfo()
+		}
+		return err
+	}, "$JS.API.STREAM.INFO."+l.config.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) || err == nil && (info.Config.Metadata[epochKey] == "" || !l.ensured()) {
 		info, err = l.ensure(ctx, newEpoch())
 	}
@@ -259,8 +266,17 @@ func classify(err error) error {
 	return err
 }
 
-// sequence reads a sequence out of a header.
+// sequence reads a sequence out of a header of the server.
 func sequence(h nats.Header, name string) (uint64, bool) {
-	n, err := strconv.ParseUint(h.Get(name), 10, 64)
+	n, err := strconv.ParseUint(last(h, name), 10, 64)
 	return n, err == nil
+}
+
+// last returns the last value of a header. The server adds what it says about a
+// stored message behind the message's own headers, which may hold the same names.
+func last(h nats.Header, name string) string {
+	if values := h[name]; len(values) > 0 {
+		return values[len(values)-1]
+	}
+	return ""
 }

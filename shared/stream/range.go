@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -25,6 +26,8 @@ const (
 	// maxSuspects bounds how many topics of one pattern are looked at one by one to
 	// tell whether the per-topic limit took something.
 	maxSuspects = 32
+	// maxMended bounds how many messages with unreadable headers one page mends.
+	maxMended = 16
 	// bytesSlack: below this part of its byte limit the log did not drop for bytes.
 	bytesSlack = 0.9
 )
@@ -122,19 +125,68 @@ func (l *NATS) stored(m *nats.Msg) (Entry, error) {
 	if !ok {
 		return Entry{}, fmt.Errorf("%w: an answer without a sequence", ErrUnavailable)
 	}
-	at, err := time.Parse(time.RFC3339Nano, m.Header.Get(jetstream.TimeStampHeaer))
+	at, err := storedAt(m.Header)
 	if err != nil {
-		return Entry{}, fmt.Errorf("%w: an answer without a time", ErrUnavailable)
+		return Entry{}, err
 	}
-	return l.entry(m.Header.Get(jetstream.SubjectHeader), m.Header, m.Data, seq, at), nil
+	return l.entry(last(m.Header, jetstream.SubjectHeader), m.Header, m.Data, seq, at), nil
+}
+
+// storedAt reads when a message was stored out of the server's headers.
+func storedAt(h nats.Header) (time.Time, error) {
+	at, err := time.Parse(time.RFC3339Nano, last(h, jetstream.TimeStampHeaer))
+	if err != nil {
+		return at, fmt.Errorf("%w: an answer without a time", ErrUnavailable)
+	}
+	return at, nil
 }
 
 // get asks the direct API and collects the answer's messages.
 func (l *NATS) get(ctx context.Context, r getRequest) (batch, error) {
+	subj := directGet + l.config.Name
+	var b batch
+	err := l.conn.Guard(ctx, func(ctx context.Context) (err error) {
+		b, err = l.ask(ctx, subj, r)
+		return err
+	}, subj)
+	if err != nil {
+		return batch{}, classify(fmt.Errorf("direct get: %w", err))
+	}
+	return l.mend(ctx, r, b)
+}
+
+// mend asks the leader for the messages whose headers cannot be read and which
+// so do not tell their sequence. Whoever may publish may have written them.
+func (l *NATS) mend(ctx context.Context, r getRequest, b batch) (batch, error) {
+	good, mended := b.msgs[:0], 0
+	for i, m := range b.msgs {
+		if m.Header == nil {
+			if mended++; mended > maxMended {
+				b.pending += uint64(len(b.msgs) - i) // the next page begins with it
+				break
+			}
+			var err error
+			if m, err = l.next(ctx, r.Next, r.Seq); err != nil {
+				return batch{}, err
+			}
+		}
+		if m == nil {
+			continue // it was deleted meanwhile
+		}
+		if seq, ok := sequence(m.Header, jetstream.SequenceHeader); ok && seq >= r.Seq {
+			good, r.Seq = append(good, m), seq+1
+		}
+	}
+	b.msgs = good
+	return b, nil
+}
+
+// ask sends a request to the direct API and reads until the end of the answer.
+func (l *NATS) ask(ctx context.Context, subj string, r getRequest) (batch, error) {
 	var b batch
 	body, err := json.Marshal(r)
 	if err != nil {
-		return b, fmt.Errorf("direct get: %w", err)
+		return b, err
 	}
 	nc := l.conn.NC
 	inbox := nc.NewInbox()
@@ -143,59 +195,84 @@ func (l *NATS) get(ctx context.Context, r getRequest) (batch, error) {
 	answers := make(chan *nats.Msg, r.Batch+1)
 	sub, err := nc.ChanSubscribe(inbox, answers)
 	if err != nil {
-		return b, classify(fmt.Errorf("direct get: %w", err))
+		return b, err
 	}
 	defer func() { _ = sub.Unsubscribe() }() // fails only when the connection is closed
-	if err := nc.PublishRequest(directGet+l.config.Name, inbox, body); err != nil {
-		return b, classify(fmt.Errorf("direct get: %w", err))
+	if err := nc.PublishRequest(subj, inbox, body); err != nil {
+		return b, err
 	}
 	for {
 		var m *nats.Msg
 		select {
 		case <-ctx.Done():
-			return b, classify(fmt.Errorf("direct get: %w", ctx.Err()))
+			return b, ctx.Err()
 		case m = <-answers:
 		}
-		switch status := m.Header.Get(headerStatus); status {
-		case "":
+		// Anyone may have stored a header "Status"; only the server adds a subject.
+		if m.Header == nil || last(m.Header, jetstream.SubjectHeader) != "" {
 			b.msgs = append(b.msgs, m)
+			continue
+		}
+		switch status := m.Header.Get(headerStatus); status {
 		case statusEOB:
 			b.pending, _ = sequence(m.Header, "Nats-Num-Pending")
 			return b, nil
 		case statusNotFound:
 			return b, nil
 		default:
-			return b, fmt.Errorf("%w: direct get answered %s %s", ErrUnavailable, status, m.Header.Get("Description"))
+			return b, fmt.Errorf("%w: answered %s %s", ErrUnavailable, status, m.Header.Get("Description"))
 		}
 	}
 }
 
 // hasNext asks the leader whether subj has a message after one sequence and up to another.
 func (l *NATS) hasNext(ctx context.Context, subj string, after, upTo uint64) (bool, error) {
-	body, err := json.Marshal(getRequest{Seq: after + 1, Next: subj})
-	if err != nil {
-		return false, fmt.Errorf("get: %w", err)
+	m, err := l.next(ctx, subj, after+1)
+	if m == nil || err != nil {
+		return false, err
 	}
-	m, err := l.conn.NC.RequestWithContext(ctx, leaderGet+l.config.Name, body)
+	seq, _ := sequence(m.Header, jetstream.SequenceHeader)
+	return seq <= upTo, nil
+}
+
+// next asks the leader for the first message of subj from a sequence on, nil if
+// there is none. Its headers are what the server says about it, not its own.
+func (l *NATS) next(ctx context.Context, subj string, from uint64) (*nats.Msg, error) {
+	body, err := json.Marshal(getRequest{Seq: from, Next: subj})
 	if err != nil {
-		return false, classify(fmt.Errorf("get: %w", err))
+		return nil, fmt.Errorf("get: %w", err)
+	}
+	var m *nats.Msg
+	err = l.conn.Guard(ctx, func(ctx context.Context) (err error) {
+		m, err = l.conn.NC.RequestWithContext(ctx, leaderGet+l.config.Name, body)
+		return err
+	}, leaderGet+l.config.Name)
+	if err != nil {
+		return nil, classify(fmt.Errorf("get: %w", err))
 	}
 	var answer struct {
 		Error   *jetstream.APIError `json:"error"`
 		Message struct {
-			Seq uint64 `json:"seq"`
+			Subject string    `json:"subject"`
+			Seq     uint64    `json:"seq"`
+			Time    time.Time `json:"time"`
+			Data    []byte    `json:"data"`
 		} `json:"message"`
 	}
 	if err := json.Unmarshal(m.Data, &answer); err != nil {
-		return false, fmt.Errorf("get: %w", err)
+		return nil, fmt.Errorf("get: %w", err)
 	}
 	if answer.Error != nil {
 		if answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound {
-			return false, nil
+			return nil, nil
 		}
-		return false, classify(fmt.Errorf("get: %w", answer.Error))
+		return nil, classify(fmt.Errorf("get: %w", answer.Error))
 	}
-	return answer.Message.Seq <= upTo, nil
+	return &nats.Msg{Data: answer.Message.Data, Header: nats.Header{
+		jetstream.SubjectHeader:  {answer.Message.Subject},
+		jetstream.SequenceHeader: {strconv.FormatUint(answer.Message.Seq, 10)},
+		jetstream.TimeStampHeaer: {answer.Message.Time.Format(time.RFC3339Nano)},
+	}}, nil
 }
 
 // beforeLast finds the position before the last n messages of subj by halving:

@@ -12,8 +12,9 @@
 //
 // # Concurrency
 //
-// One goroutine, the follower of the log, calls Reset, Append and Skip. Views may
-// be used from any goroutine, each from one at a time. Frames are immutable. A
+// One goroutine, the follower of the log, calls Reset, Append and Skip. Offer may
+// be called from any, and hands over one frame after the other. Views may be used
+// from any goroutine, each from one at a time. Frames are immutable. A
 // reader that joins first and reads then cannot miss an event: Append makes the
 // frame readable before it wakes anyone.
 package tail

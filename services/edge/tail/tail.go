@@ -31,6 +31,8 @@ type Tail struct {
 	woken []*Interest // owned by the follower: who to wake, reused
 
 	announced uint64 // see Announced; guarded by mu
+
+	offering sync.Mutex // held while an ephemeral frame is handed over
 }
 
 // New returns an empty tail that holds about limit bytes.
@@ -90,6 +92,9 @@ func (t *Tail) Skip(seq uint64) {
 func (t *Tail) Append(f *Frame) {
 	t.mu.Lock()
 	i := t.topic(f.Topic)
+	if i.frames.len() == 0 {
+		t.size += topicOverhead
+	}
 	t.frames.push(f)
 	i.frames.push(f)
 	t.size += f.cost()
@@ -115,6 +120,9 @@ func (t *Tail) drop() {
 	i := t.interests[subject.Pattern(f.Topic)]
 	i.frames.pop()
 	t.size -= f.cost()
+	if i.frames.len() == 0 {
+		t.size -= topicOverhead
+	}
 	for _, w := range i.wild {
 		w.frames.pop()
 		t.size -= indexSlot
@@ -123,8 +131,11 @@ func (t *Tail) drop() {
 	t.release(i)
 }
 
-// Offer hands an ephemeral frame to the readers of its topic.
+// Offer hands an ephemeral frame to the readers of its topic, once to each view
+// even if several of its patterns select the topic.
 func (t *Tail) Offer(f *Frame) {
+	t.offering.Lock()
+	defer t.offering.Unlock()
 	t.mu.RLock()
 	var list []*Interest
 	if i := t.interests[subject.Pattern(f.Topic)]; i != nil {
@@ -157,13 +168,13 @@ func (t *Tail) announce(seq uint64) {
 	t.announced = seq
 }
 
-// Last returns the position before the last n frames p selects. It returns false
-// when the tail holds fewer, or has no index for p.
+// Last returns the position before the last n frames p selects, n being at least 1.
+// It returns false when the tail holds fewer, or has no index for p.
 func (t *Tail) Last(p subject.Pattern, n int) (uint64, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	i := t.interests[p]
-	if i == nil || i.frames.len() < n {
+	if i == nil || n < 1 || i.frames.len() < n {
 		return 0, false
 	}
 	list := i.frames.all()

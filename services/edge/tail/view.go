@@ -42,19 +42,33 @@ func (s *Seat) Leave() {
 	s.t.release(s.interest)
 }
 
-// View is a set of seats of one reader. Make one with Join; it must be left.
+// View is a set of seats of one reader, which gets an ephemeral frame once even if
+// several of its patterns select it. Make one with Join; it must be left.
 type View struct {
-	t     *Tail
-	seats []*Seat
+	t       *Tail
+	reader  Reader
+	seats   []*Seat
+	offered *Frame // the last ephemeral frame; guarded by Tail.offering
 }
 
 // Join takes a seat for each of the patterns. Equal patterns must be given once.
 func (t *Tail) Join(r Reader, patterns []subject.Pattern) *View {
-	v := &View{t: t, seats: make([]*Seat, len(patterns))}
+	v := &View{t: t, reader: r, seats: make([]*Seat, len(patterns))}
 	for n, p := range patterns {
-		v.seats[n] = t.Sit(r, p)
+		v.seats[n] = t.Sit(v, p)
 	}
 	return v
+}
+
+// Wake implements Reader for the seats.
+func (v *View) Wake(f *Frame) { v.reader.Wake(f) }
+
+// Offer implements Reader for the seats.
+func (v *View) Offer(f *Frame) {
+	if v.offered != f {
+		v.offered = f
+		v.reader.Offer(f)
+	}
 }
 
 // Leave gives all seats up.
@@ -72,7 +86,8 @@ func (v *View) Read(after event.Cursor, buf []*Frame) (int, event.Cursor, error)
 // Read fills buf with the frames of the seats' topics after a position, in stream
 // order and each once, and returns how many there were and the position reached:
 // that of the last frame if buf is full, else the head of the log. Errors are
-// ErrBehind and ErrEpoch. A position beyond the head reads nothing and stays.
+// ErrBehind and ErrEpoch. A position beyond the head reads nothing and stays; so does
+// any with an empty buf.
 func (t *Tail) Read(after event.Cursor, buf []*Frame, seats ...*Seat) (int, event.Cursor, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -81,7 +96,7 @@ func (t *Tail) Read(after event.Cursor, buf []*Frame, seats ...*Seat) (int, even
 		return 0, after, ErrEpoch
 	case after.Seq < t.start:
 		return 0, after, ErrBehind
-	case after.Seq >= t.head:
+	case after.Seq >= t.head, len(buf) == 0:
 		return 0, after, nil
 	}
 	var few [8][]*Frame // enough for most connections without allocating

@@ -39,7 +39,7 @@ func RunCluster(t testing.TB, n int) *Cluster {
 	for _, s := range c.servers {
 		s.Start()
 	}
-	c.wait("a leader", func() bool { return c.current() == n })
+	c.wait("the cluster to form", func() bool { return c.current() == n && c.online() == n })
 	return c
 }
 
@@ -83,6 +83,17 @@ func (c *Cluster) current() int {
 	return n
 }
 
+// online counts the servers that the leader can place streams on.
+func (c *Cluster) online() int {
+	n := 0
+	for _, s := range c.servers {
+		if s.live != nil && s.live.JetStreamIsLeader() {
+			n = max(n, len(s.live.JetStreamClusterPeers()))
+		}
+	}
+	return n
+}
+
 func (c *Cluster) wait(what string, ok func() bool) {
 	c.t.Helper()
 	deadline := time.After(patience)
@@ -103,7 +114,7 @@ func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	var ports []int
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -100,3 +100,13 @@ func (s *Server) MonitorURL() string {
 	}
 	return ""
 }
+
+// Attempts returns how many connections were tried since the server's start.
+func (s *Server) Attempts() uint64 {
+	s.t.Helper()
+	v, err := s.live.Varz(nil)
+	if err != nil {
+		s.t.Fatalf("the figures of NATS: %v", err)
+	}
+	return v.TotalConnections
+}
