@@ -9,11 +9,15 @@ import { Metrics, REWIND, TOPICS } from "./metrics.ts";
 import { Overview } from "./overview.tsx";
 import { readRoute, splitTopics } from "./route.ts";
 import { forget, reject, session, token, type Info } from "./session.ts";
+import { sight } from "./sight.ts";
 import { EVENTS_URL, Source } from "./source.ts";
 import { Status } from "./status.tsx";
 import { Stream, type State } from "./stream.ts";
 import { theme, toggle } from "./theme.ts";
 import { TokenCard } from "./token.tsx";
+
+/** UNKNOWN_VERSION is what a build from a working tree calls itself; the badge says as much. */
+const UNKNOWN_VERSION = "(devel)";
 
 /** App is the whole page. */
 export function App() {
@@ -37,7 +41,18 @@ function Console({ info }: { info: Info }) {
   useEffect(() => {
     stream.start();
     source.start();
-    const off = wake(() => [stream, source.stream.get()]);
+    const streams = () => [stream, source.stream.get()];
+    const off = sight({
+      rest: () => streams().forEach((s) => s.rest()),
+      wake: (since, far) => {
+        if (far) {
+          stream.skip();
+          source.skip(since);
+        }
+        streams().forEach((s) => s.start());
+      },
+      check: () => streams().forEach((s) => s.check()),
+    });
     return () => {
       off();
       stream.stop();
@@ -53,7 +68,7 @@ function Console({ info }: { info: Info }) {
       <header class="top">
         <span class="brand"><Logo size={24} /> <h1>Tidings</h1></span>
         <span class="where">{info.node}</span>
-        {info.version && <span class="where version">{info.version}</span>}
+        {info.version && info.version !== UNKNOWN_VERSION && <span class="where version">{info.version}</span>}
         {info.dev && <span class="badge">dev</span>}
         <span class="push" />
         <Status streams={[{ name: "Metrics", stream }, { name: "Events", stream: tailStream }]} user={info.user} forget={forget} />
@@ -95,16 +110,6 @@ function Expiring({ at }: { at: number }) {
       <button type="button" class="button quiet" onClick={forget}>Paste a new one</button>
     </p>
   );
-}
-
-/** wake lets streams look at the clock whenever it may have jumped. */
-function wake(streams: () => Stream[]): () => void {
-  const check = () => document.visibilityState === "visible" && streams().forEach((s) => s.check());
-  const events: [EventTarget, string][] = [[document, "visibilitychange"], [window, "pageshow"], [window, "online"]];
-  for (const [target, name] of events) target.addEventListener(name, check);
-  return () => {
-    for (const [target, name] of events) target.removeEventListener(name, check);
-  };
 }
 
 function ThemeButton() {

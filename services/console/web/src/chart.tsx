@@ -132,7 +132,8 @@ function largest({ series, lines, end, window }: Props): number {
 
 /** ticks stand still because they are counted from the right edge, not on the clock. */
 function ticks(min: number, max: number, few: boolean): number[] {
-  const step = (max - min > 150 ? 60 : 30) * (few ? 2 : 1);
+  const width = max - min;
+  const step = (width > 150 ? 60 : width > 90 ? 30 : 15) * (few ? 2 : 1);
   const at: number[] = [];
   for (let t = max; t > min + step / 2; t -= step) at.push(t);
   return at;

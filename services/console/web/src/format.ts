@@ -28,8 +28,10 @@ function scaled(n: number, base: number, names: string[]): [string, string] {
   return [i === 0 && Number.isInteger(n) ? String(n) : digits(n), names[i]!];
 }
 
-/** rate formats a count per second. */
+/** rate formats a count per second. Below a thousand a tenth at most: a second is measured, so a
+ * steady six comes as 5.99 and 6.01. */
 export function rate(n: number): Reading {
+  if (n < 999.5) return { value: n === 0 ? "0" : n.toFixed(n < 9.95 ? 1 : 0), unit: "/s" };
   const [value, prefix] = scaled(n, 1000, SI);
   return { value, unit: `${prefix}/s` };
 }

@@ -61,6 +61,12 @@ export class Metrics {
     return end;
   }
 
+  /** begin is the time of the oldest sample in seconds, end if there is none. */
+  get begin(): number {
+    const all = [this.natsSeries, ...[...this.hosts.values()].map((h) => h.series)];
+    return all.reduce((begin, s) => Math.min(begin, s.x[0] ?? begin), this.end);
+  }
+
   /** event takes one event of the feed; others are ignored. */
   event(raw: string): void {
     const e = parseEnvelope(raw);

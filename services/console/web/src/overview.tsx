@@ -9,8 +9,9 @@ import type { Host, Metrics, Nats, StreamSize } from "./metrics.ts";
 import { Said } from "./said.tsx";
 import type { Stream } from "./stream.ts";
 
-/** WINDOWS are the widths to choose from, in seconds. */
-const WINDOWS = [120, 300];
+/** WINDOWS are the widths to choose from, in seconds. Until one is chosen it is the narrowest that
+ * shows all there is: a system that was just started would be a stroke at the edge otherwise. */
+const WINDOWS = [60, 120, 300];
 /** LATE_MS is the silence after which the page says that its numbers are old. */
 const LATE_MS = 5_000;
 /** EMPTY_MS is how long a live stream may bring nothing before the page explains why. */
@@ -29,7 +30,7 @@ interface Props {
 export function Overview({ metrics, stream, prefix }: Props) {
   useCell(metrics.version);
   const state = useCell(stream.state);
-  const [window, setWindow] = useState(WINDOWS[1]!);
+  const [picked, pick] = useState(0);
   const [chosen, choose] = useState("");
   const empty = useEmpty(metrics, state.name === "live");
   if (state.name === "denied") {
@@ -44,6 +45,7 @@ export function Overview({ metrics, stream, prefix }: Props) {
   if (empty) return <Empty />;
   const hosts = [...metrics.hosts.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   const host = hosts.find((h) => h.name === chosen) ?? hosts[0];
+  const window = picked || WINDOWS.find((w) => metrics.end - metrics.begin <= w) || WINDOWS.at(-1)!;
   const frame = { window, end: metrics.end };
   return (
     <div onPointerLeave={() => hover.set(0)}>
@@ -53,7 +55,7 @@ export function Overview({ metrics, stream, prefix }: Props) {
           <Hosts hosts={hosts} host={host} choose={choose} />
           <span class="facts">{host && `up ${span(host.uptime * 1000)}`}</span>
           <Freshness arrived={metrics.arrived} />
-          <Windows window={window} set={setWindow} />
+          <Windows window={window} set={pick} />
         </header>
         <HostCards host={host} {...frame} />
       </section>

@@ -3,13 +3,16 @@
 
 import { Cell, type Readable } from "./cell.ts";
 import { clock } from "./format.ts";
+import type { Message } from "./sse.ts";
 import { Stream } from "./stream.ts";
 import { Tail } from "./tail.ts";
+import { parseCursor, type Cursor } from "./wire.ts";
 
 /** URL of the event stream. */
 export const EVENTS_URL = "/v1/events";
-/** REWIND gives the list some history to begin with, for each topic. */
-const REWIND = 20;
+/** REWIND gives the list some history to begin with, for each topic or pattern: enough that two
+ * metrics a second leave room for the events of the last minute. */
+const REWIND = 200;
 
 /** Source is a tail and its stream. */
 export class Source {
@@ -19,6 +22,7 @@ export class Source {
   readonly stream: Readable<Stream>;
 
   private lost = 0; // when the stream broke, 0 while it works
+  private known: Cursor | undefined; // up to here the tail has been fed, while a rewind may repeat it
 
   constructor(private topics: string[], private token: () => string) {
     this.cell = new Cell(this.open(""));
@@ -47,9 +51,18 @@ export class Source {
     this.tail.mark("note", "Replay", `everything after ${cursor}`);
   }
 
+  /** skip makes a resting stream go on with now. since is when it began to rest. */
+  skip(since: number): void {
+    const stream = this.cell.get();
+    this.known ??= parseCursor(stream.facts.cursor);
+    stream.skip();
+    this.tail.mark("note", "Away", `since ${clock(since)}; of what came meanwhile the newest ${REWIND} of each topic follow`);
+  }
+
   private restart(cursor: string): void {
     this.cell.get().stop();
     this.lost = 0;
+    this.known = undefined;
     this.tail.clear();
     this.tail.resume();
     const next = this.open(cursor);
@@ -60,13 +73,20 @@ export class Source {
   private open(cursor: string): Stream {
     const stream = new Stream({
       url: EVENTS_URL, topics: this.topics, token: this.token, cursor, rewind: REWIND,
-      event: (m) => this.tail.event(m),
+      event: (m) => this.repeats(m) || this.tail.event(m),
       control: (type, data) => this.control(type, data),
     });
     stream.state.subscribe((s) => {
       if ((s.name === "waiting" || s.name === "offline") && !this.lost && stream.facts.conn) this.lost = Date.now();
     });
     return stream;
+  }
+
+  /** repeats says that the tail has the event already. */
+  private repeats(m: Message): boolean {
+    if (!this.known || !m.placed) return false;
+    const c = parseCursor(m.id);
+    return c !== undefined && c.epoch === this.known.epoch && c.seq <= this.known.seq;
   }
 
   private control(type: string, data: Record<string, unknown>): void {
@@ -81,6 +101,9 @@ export class Source {
           this.tail.mark("note", "Resumed", `nothing missed since ${clock(this.lost)}`);
         }
         this.lost = 0;
+        break;
+      case "tidings.live":
+        this.known = undefined;
         break;
       case "tidings.bye":
         this.tail.mark("note", "The server closed the stream", [s("code"), s("reason")].filter(Boolean).join(": "));

@@ -69,7 +69,7 @@ export interface Options {
 
 const PREFIX = "tidings.";
 
-/** Stream is one subscription. start it once, stop it when done. */
+/** Stream is one subscription. start it, let it rest when nobody looks, stop it when done. */
 export class Stream {
   private readonly cell = new Cell<State>({ name: "idle" });
   /** state changes whenever the stream does something else. */
@@ -90,6 +90,7 @@ export class Stream {
     };
   }
 
+  /** start begins, or goes on after a rest where the stream was left. */
   start(): void {
     if (this.cell.get().name === "idle") void this.connect();
   }
@@ -98,6 +99,16 @@ export class Stream {
   stop(): void {
     this.leave();
     this.cell.set({ name: "idle" });
+  }
+
+  /** rest lets the connection go until start. What was denied stays so. */
+  rest(): void {
+    if (this.cell.get().name !== "denied") this.stop();
+  }
+
+  /** skip makes a resting stream forget its place: start begins now then, or rewind events back. */
+  skip(): void {
+    this.facts.cursor = "";
   }
 
   /** retryNow ends a wait. It does nothing in any other state. */

@@ -6,7 +6,8 @@ import { member } from "./json.ts";
 import type { Message } from "./sse.ts";
 import { parseEnvelope, type Envelope } from "./wire.ts";
 
-/** MAX_ROWS bounds the list, and again what gathers while it is paused. */
+/** MAX_ROWS bounds the list, what gathers while it is paused, and the newest events whether they
+ * match the filter or not. */
 export const MAX_ROWS = 1_000;
 /** REST_MS is the least time between two paintings of the list: at a thousand events a second
  * every row changes each time, and ten lists a second are already more than eyes can follow. */
@@ -58,9 +59,12 @@ export class Tail {
   /** version changes when there is something new to show. */
   readonly version = new Cell(0);
 
-  private queue: Row[] = []; // arrived since the last frame
+  private queue: Row[] = []; // arrived since the last frame, and fits the filter
+  private passing: Row[] = []; // arrived since the last frame, all of it
+  private recent: Row[] = []; // the newest of all that arrived, for the next filter
   private waiting: Row[] = []; // arrived while held
   private nextKey = 1;
+  private shown = 0; // the last key before the list was held; newer rows wait
   private matches: (row: Row) => boolean = () => true;
   private flush = perFrame(() => this.take(), REST_MS);
 
@@ -92,12 +96,17 @@ export class Tail {
     this.add({ kind: "mark", key: this.nextKey++, tone, text, detail });
   }
 
-  /** filter changes what is kept from now on and drops what no longer fits. What was not kept
-   * can't come back: so that a rare event is not pushed out by the ones you did not ask for. */
+  /** filter changes what is shown and kept from now on. A rare event that fits is never pushed
+   * out by the ones you did not ask for. What did not fit until now comes back if it is among the
+   * newest of all: a filter is typed letter by letter, and half of one must not cost the list. */
   filter(f: Filter): void {
+    this.drain();
     this.matches = matcher(f);
-    this.rows = this.rows.filter(this.matches);
-    this.waiting = this.waiting.filter(this.matches);
+    const known = new Map([...this.recent, ...this.rows, ...this.waiting].map((row) => [row.key, row]));
+    const fit = [...known.values()].filter(this.matches).sort((a, b) => a.key - b.key);
+    const from = fit.findIndex((row) => row.key > this.shown);
+    this.rows = bounded(from < 0 ? fit : fit.slice(0, from), []);
+    this.waiting = bounded(from < 0 ? [] : fit.slice(from), []);
     this.bump();
   }
 
@@ -105,6 +114,8 @@ export class Tail {
   clear(): void {
     this.rows = [];
     this.queue = [];
+    this.passing = [];
+    this.recent = [];
     this.waiting = [];
     this.seen = 0;
     this.bump();
@@ -113,6 +124,7 @@ export class Tail {
   /** pause makes the list stand still. */
   pause(why: "look" | "user"): void {
     if (this.hold === "user" || this.hold === why) return;
+    this.drain();
     this.hold = why;
     this.bump();
   }
@@ -123,27 +135,42 @@ export class Tail {
     this.hold = "no";
     this.rows = bounded(this.rows, this.waiting);
     this.waiting = [];
+    this.drain();
     this.bump();
   }
 
   private add(row: Row): void {
-    if (!this.matches(row)) return this.flush(); // the counter moves even if the list does not
-    this.queue.push(row);
-    // A hidden page gets no frames; what it can't show is dropped in blocks, not one by one.
-    if (this.queue.length >= 2 * MAX_ROWS) this.queue = this.queue.slice(-MAX_ROWS);
-    this.flush();
+    if (this.matches(row)) this.queue = pushed(this.queue, row);
+    this.passing = pushed(this.passing, row);
+    this.flush(); // the counter moves even if the list does not
   }
 
   private take(): void {
-    if (this.hold === "no") this.rows = bounded(this.rows, this.queue);
-    else this.waiting = bounded(this.waiting, this.queue);
-    this.queue = [];
+    this.drain();
     this.bump();
+  }
+
+  /** drain sorts what arrived into where it belongs. */
+  private drain(): void {
+    if (this.hold === "no") {
+      this.rows = bounded(this.rows, this.queue);
+      this.shown = this.nextKey - 1;
+    } else this.waiting = bounded(this.waiting, this.queue);
+    this.recent = bounded(this.recent, this.passing);
+    this.queue = [];
+    this.passing = [];
   }
 
   private bump(): void {
     this.version.set(this.version.get() + 1);
   }
+}
+
+/** pushed appends. A hidden page gets no frames; what it can't show is dropped in blocks, not one
+ * by one. */
+function pushed(list: Row[], row: Row): Row[] {
+  list.push(row);
+  return list.length >= 2 * MAX_ROWS ? list.slice(-MAX_ROWS) : list;
 }
 
 function bounded(old: Row[], fresh: Row[]): Row[] {

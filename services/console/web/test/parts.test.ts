@@ -85,6 +85,10 @@ test("routes", () => {
 
 test("numbers as people read them", () => {
   assert.equal(text(rate(0)), "0 /s");
+  assert.equal(text(rate(5.993)), "6.0 /s");
+  assert.equal(text(rate(9.97)), "10 /s");
+  assert.equal(text(rate(999.4)), "999 /s");
+  assert.equal(text(rate(999.6)), "1.00 k/s");
   assert.equal(text(rate(1234)), "1.23 k/s");
   assert.equal(text(traffic(999.6)), "1000 B/s");
   assert.equal(text(traffic(196_000)), "196 kB/s");

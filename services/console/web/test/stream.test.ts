@@ -247,3 +247,37 @@ test("stop is final and late bytes are not heard", async () => {
   assert.equal(events.length, 0);
   assert.equal(world.requests.length, 1);
 });
+
+test("a rest keeps the place, skip gives it up", async () => {
+  const { world, stream, events } = await begin({ rewind: 10 });
+  stream.start();
+  await settle();
+  await world.write(hello() + live);
+  stream.rest();
+  await world.write(`id: e-6\ndata: {}\n\n`).catch(() => {});
+  await world.pass(1e9);
+  assert.equal(stream.state.get().name, "idle");
+  assert.equal(world.requests.length, 1, "nothing is tried while resting");
+  stream.start();
+  await settle();
+  assert.equal(world.requests[1]!.url.searchParams.get("cursor"), "e-5");
+  stream.rest();
+  stream.skip();
+  stream.start();
+  await settle();
+  assert.equal(world.requests[2]!.url.searchParams.get("cursor"), null);
+  assert.equal(world.requests[2]!.url.searchParams.get("rewind"), "10");
+  assert.equal(events.length, 0);
+});
+
+test("what was denied stays denied through a rest", async () => {
+  const { world, stream } = await begin();
+  world.answer = () => new Response("", { status: 403 });
+  stream.start();
+  await settle();
+  stream.rest();
+  stream.start();
+  await settle();
+  assert.equal(stream.state.get().name, "denied");
+  assert.equal(world.requests.length, 1);
+});

@@ -96,3 +96,50 @@ test("filters", () => {
     assert.deepEqual(types(tail.rows), want, `${type} ${text} on what comes`);
   }
 });
+
+test("half a filter costs nothing", () => {
+  const tail = new Tail();
+  for (const type of ["order.paid", "host.metrics", "chat"]) send(tail, type);
+  // "!*" stands for a moment while "!*.metrics" is typed.
+  for (const type of ["!", "!*", "!*.", "!*.metrics"]) tail.filter({ type, text: "" });
+  assert.deepEqual(types(tail.rows), ["order.paid", "chat"]);
+  frame();
+  assert.deepEqual(types(tail.rows), ["order.paid", "chat"], "and the frame brings nothing twice");
+  tail.filter({ type: "", text: "" });
+  assert.deepEqual(types(tail.rows), ["order.paid", "host.metrics", "chat"]);
+});
+
+test("a rare event outlives many others, and a filter those alone that are recent", () => {
+  const tail = new Tail();
+  tail.filter({ type: "rare", text: "" });
+  send(tail, "rare");
+  send(tail, "early");
+  for (let i = 0; i < 3; i++) {
+    for (let n = 0; n < MAX_ROWS; n++) send(tail, "often");
+    frame();
+  }
+  assert.deepEqual(types(tail.rows), ["rare"]);
+  tail.filter({ type: "rare,early", text: "" });
+  assert.deepEqual(types(tail.rows), ["rare"]);
+  tail.filter({ type: "", text: "" });
+  assert.equal(tail.rows.length, MAX_ROWS);
+});
+
+test("a filter keeps what waits apart from what is shown", () => {
+  const tail = new Tail();
+  send(tail, "a");
+  send(tail, "b");
+  frame();
+  tail.pause("user");
+  send(tail, "a");
+  send(tail, "b");
+  frame();
+  tail.filter({ type: "a", text: "" });
+  assert.deepEqual(types(tail.rows), ["a"]);
+  assert.equal(tail.fresh, 1);
+  tail.filter({ type: "", text: "" });
+  assert.deepEqual(types(tail.rows), ["a", "b"]);
+  assert.equal(tail.fresh, 2);
+  tail.resume();
+  assert.deepEqual(types(tail.rows), ["a", "b", "a", "b"]);
+});

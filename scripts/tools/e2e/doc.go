@@ -1,0 +1,27 @@
+// Package e2e drives the real product with a real browser. Its tests build the
+// tidings binary with the race detector, start `tidings dev` as a process of its
+// own on free ports and a fresh directory, open its pages in a headless Chromium
+// and look at what a person would see.
+//
+// What is proven here can be proven nowhere else: that a browser's own EventSource
+// comes back by itself and ends with every event once and in order, whether a
+// proxy hung up, the process was killed or it was told to stop; that the console
+// is live and says so; that hostile events stay text; that nothing overflows on a
+// phone. Every page that a test opens also fails it by an error or a warning in
+// the browser's console, a violated content security policy among them, unless
+// the test said that it expects one.
+//
+//	go test -C scripts/tools -race -count=1 ./e2e
+//	TIDINGS_SHOTS=/some/dir go test -C scripts/tools -count=1 -run Looks ./e2e
+//
+// The second keeps screenshots. A missing Chromium fails the run; it is looked
+// for under its usual names, or where TIDINGS_CHROMIUM says.
+//
+// # Concurrency
+//
+// One browser serves all tests. Each test has its processes and, in a browser
+// context of its own, its pages, so that cookies and storage are not shared and
+// tests may run in parallel. Everything is waited for by condition and with a
+// deadline. A process's output and a page's complaints are collected by the
+// goroutines of os/exec and chromedp, behind mutexes.
+package e2e
