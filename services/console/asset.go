@@ -10,10 +10,11 @@ import (
 	"net/http"
 	"path"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"tidings/shared/httpx"
 )
 
 // hashBytes is how much of the content's SHA-256 names it. The bundler cuts the
@@ -82,7 +83,7 @@ func (a *asset) serve(c echo.Context, cache string) error {
 	body, tag := a.plain, strconv.Quote(a.hash)
 	h := c.Response().Header()
 	h.Set("Vary", "Accept-Encoding")
-	if a.zipped != nil && acceptsGzip(c.Request().Header.Values("Accept-Encoding")) {
+	if a.zipped != nil && httpx.AcceptsGzip(c.Request().Header) {
 		// Another encoding is another representation, and needs another tag.
 		body, tag = a.zipped, strconv.Quote(a.hash+"-gzip")
 		h.Set("Content-Encoding", "gzip")
@@ -98,21 +99,4 @@ func (a *asset) serve(c echo.Context, cache string) error {
 	// time of its own; the tag alone says whether it changed.
 	http.ServeContent(c.Response(), c.Request(), a.name, time.Time{}, bytes.NewReader(body))
 	return nil
-}
-
-// acceptsGzip reports whether a browser takes gzip. Anything unclear means no.
-func acceptsGzip(headers []string) bool {
-	for part := range strings.SplitSeq(strings.Join(headers, ","), ",") {
-		coding, params, _ := strings.Cut(part, ";")
-		if !strings.EqualFold(strings.TrimSpace(coding), "gzip") {
-			continue
-		}
-		name, value, ok := strings.Cut(params, "=")
-		if !ok {
-			return strings.TrimSpace(params) == ""
-		}
-		q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-		return err == nil && q > 0 && strings.EqualFold(strings.TrimSpace(name), "q")
-	}
-	return false
 }

@@ -24,7 +24,7 @@ const (
 )
 
 // catchUp reads one round from the stream, a page of every topic from the cursor,
-// and returns what to send: everything up to the position that all of them have
+// and returns what to write, packed: everything up to the position that all of them have
 // reached. It blocks, and is what a connection behind the tail does instead of
 // reading that.
 func (c *conn) catchUp(ctx context.Context) ([]byte, error) {
@@ -35,7 +35,7 @@ func (c *conn) catchUp(ctx context.Context) ([]byte, error) {
 	reached := pages[0].Next
 	for _, p := range pages {
 		if p.Next.Epoch != c.cursor.Epoch {
-			return c.appendGaps(nil, p.Next, gapEpoch), nil
+			return c.pack(c.appendGaps(nil, p.Next, gapEpoch)), nil
 		}
 		reached.Seq = min(reached.Seq, p.Next.Seq)
 	}
@@ -56,10 +56,10 @@ func (c *conn) catchUp(ctx context.Context) ([]byte, error) {
 	}
 	c.e.metrics.delivered.Add(float64(count))
 	if c.cursor == reached {
-		return buf, pause(ctx, stalePause)
+		return c.pack(buf), pause(ctx, stalePause)
 	}
 	c.moveTo(reached)
-	return buf, nil
+	return c.pack(buf), nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"tidings/services/edge/blocks"
 	"tidings/services/edge/tail"
 	"tidings/shared/auth"
 	"tidings/shared/event"
@@ -37,6 +38,8 @@ type conn struct {
 
 	cursor   event.Cursor // everything up to here was handed to the sink
 	starts   *starts      // where each topic begins while a rewind is replayed, else nil
+	gzip     bool         // the stream is compressed, and
+	sum      blocks.Sum   // its checksum so far
 	resumed  bool
 	caughtUp bool // tidings.live was sent
 	wasAway  bool // tidings.away was sent and not yet taken back
@@ -76,6 +79,41 @@ func (c *conn) choose(frames []*tail.Frame) (chosen []*tail.Frame, all bool) {
 		}
 	}
 	return frames[:n], true
+}
+
+// bytesOf returns the bytes of a frame for this connection. Once they are handed
+// over, count must be told.
+func (c *conn) bytesOf(f *tail.Frame) []byte {
+	if c.gzip {
+		return c.e.tail.Packed(f).Bytes
+	}
+	return f.SSE
+}
+
+// count notes that a frame was handed over.
+func (c *conn) count(f *tail.Frame) {
+	if c.gzip {
+		c.sum.Add(c.e.tail.Packed(f))
+	}
+}
+
+// pack turns bytes of the stream into what is written, which must then be.
+func (c *conn) pack(b []byte) []byte {
+	if !c.gzip || len(b) == 0 {
+		return b
+	}
+	k := blocks.New(b)
+	c.sum.Add(k)
+	return k.Bytes
+}
+
+// farewell turns the stream's last words into what is written.
+func (c *conn) farewell(b []byte) []byte {
+	b = c.pack(b)
+	if c.gzip {
+		b = c.sum.AppendTrailer(b)
+	}
+	return b
 }
 
 // moveTo moves the cursor, and forgets a rewind that has been replayed.

@@ -40,6 +40,7 @@ func (e *Edge) events(c echo.Context) error {
 		return e.refuse(c, byeAway)
 	}
 	s := newConn(e, g, c.RealIP(), req.patterns)
+	s.gzip = httpx.AcceptsGzip(c.Request().Header)
 	if bye, ok := e.conns.admit(s, &e.cfg); !ok {
 		return e.refuse(c, bye)
 	}
@@ -78,7 +79,7 @@ func (e *Edge) serveOrdinary(c echo.Context, s *conn, retry, words []byte) {
 	}
 	o.view = e.tail.Join(o, s.patterns)
 	defer o.view.Leave()
-	o.out = openStream(c.Response(), e.cfg.Stall)
+	o.out = openStream(c.Response(), e.cfg.Stall, s.gzip)
 	cause := causeGone
 	if o.send(retry) == nil && o.send(words) == nil {
 		cause = o.run(c.Request().Context())
@@ -91,7 +92,7 @@ func (e *Edge) serveOrdinary(c echo.Context, s *conn, retry, words []byte) {
 func (e *Edge) refuse(c echo.Context, b Bye) error {
 	e.metrics.connects.WithLabelValues(b.Code).Inc()
 	b = b.withRetry()
-	s := openStream(c.Response(), e.cfg.Stall)
+	s := openStream(c.Response(), e.cfg.Stall, false)
 	// The client may be gone; there is nobody to tell then.
 	_ = s.Write(appendRetry(nil, b.RetryMS), appendControl(nil, zeroCursor, typeBye, b))
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"tidings/services/edge/blocks"
 	"tidings/shared/event"
 	"tidings/shared/stream"
 	"tidings/shared/subject"
@@ -78,7 +79,10 @@ func (c *conn) rewind(ctx context.Context, n int) error {
 // second comes: the reconnection time, then tidings.hello and, if the client's
 // cursor was void, the gaps.
 func (c *conn) opening(void string) (retry, words []byte) {
-	retry = appendRetry(nil, randomRetry().Milliseconds())
+	if c.gzip {
+		retry = blocks.AppendHeader(retry)
+	}
+	retry = append(retry, c.pack(appendRetry(nil, randomRetry().Milliseconds()))...)
 	at := c.cursor
 	if void != "" {
 		x := c.e.tail.Extent()
@@ -91,5 +95,5 @@ func (c *conn) opening(void string) (retry, words []byte) {
 	if void != "" {
 		words = c.appendGaps(words, at, void)
 	}
-	return retry, words
+	return retry, c.pack(words)
 }

@@ -76,7 +76,7 @@ func (o *ordinary) run(ctx context.Context) string {
 	bye, err := o.stream(ctx)
 	switch {
 	case err == nil:
-		_ = o.send(appendBye(nil, bye)) // the last word may not be heard; the stream ends anyway
+		_ = o.send(o.farewell(appendBye(nil, bye))) // the last word may not be heard; the stream ends anyway
 		return bye.Code
 	case ctx.Err() != nil:
 		return causeGone
@@ -98,7 +98,7 @@ func (o *ordinary) stream(ctx context.Context) (Bye, error) {
 	for {
 		more, err := o.advance(ctx)
 		if err == nil && !more {
-			err = o.send(o.appendState(nil))
+			err = o.send(o.pack(o.appendState(nil)))
 		}
 		if err != nil {
 			return Bye{}, err
@@ -121,12 +121,12 @@ func (o *ordinary) stream(ctx context.Context) (Bye, error) {
 		case <-t.leaving.C:
 			return byeDraining, nil
 		case <-t.expiring.C:
-			err = o.send(o.appendExpiring(nil))
+			err = o.send(o.pack(o.appendExpiring(nil)))
 		case <-t.expired.C:
 			return byeExpired, nil
 		case <-t.heartbeat.C:
 			if time.Since(o.lastSent) >= o.e.cfg.Heartbeat-time.Millisecond {
-				err = o.send(appendHeartbeat(nil, o.cursor))
+				err = o.send(o.pack(appendHeartbeat(nil, o.cursor)))
 			}
 			t.heartbeat.Reset(o.nextBeat())
 		}
@@ -142,7 +142,7 @@ func (o *ordinary) advance(ctx context.Context) (bool, error) {
 	n, at, err := o.view.Read(o.cursor, o.frames)
 	switch {
 	case errors.Is(err, tail.ErrEpoch):
-		return true, o.send(o.appendNewEpoch(nil))
+		return true, o.send(o.pack(o.appendNewEpoch(nil)))
 	case errors.Is(err, tail.ErrBehind):
 		buf, err := o.catchUp(ctx)
 		if err != nil {
@@ -159,7 +159,8 @@ func (o *ordinary) advance(ctx context.Context) (bool, error) {
 	o.moveTo(at)
 	blocks := o.blocks[:0]
 	for _, f := range chosen {
-		blocks = append(blocks, f.SSE)
+		blocks = append(blocks, o.bytesOf(f))
+		o.count(f)
 	}
 	o.e.metrics.delivered.Add(float64(len(blocks)))
 	err = o.send(blocks...)
@@ -175,7 +176,9 @@ func (o *ordinary) sendEphemeral(f *tail.Frame) error {
 		return nil
 	}
 	o.e.metrics.delivered.Inc()
-	return o.send(f.SSE)
+	b := o.bytesOf(f)
+	o.count(f)
+	return o.send(b)
 }
 
 // send writes the buffers as one; nothing for none.
@@ -230,16 +233,20 @@ type httpStream struct {
 }
 
 // openStream writes the response head.
-func openStream(w *echo.Response, stall time.Duration) *httpStream {
-	setStreamHeaders(w.Header())
+func openStream(w *echo.Response, stall time.Duration, gzip bool) *httpStream {
+	setStreamHeaders(w.Header(), gzip)
 	w.WriteHeader(http.StatusOK)
 	return &httpStream{w: w, rc: http.NewResponseController(w), stall: stall}
 }
 
-func setStreamHeaders(h http.Header) {
+func setStreamHeaders(h http.Header, gzip bool) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx
+	h.Add("Vary", "Accept-Encoding")
+	if gzip {
+		h.Set("Content-Encoding", "gzip")
+	}
 }
 
 // Write sends the buffers, in order and together, and returns when the transport

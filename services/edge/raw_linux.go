@@ -104,7 +104,7 @@ func (r *rawSink) serve(c echo.Context, s *conn, retry, words []byte) bool {
 	if req.ProtoMajor != 1 || req.TLS != nil {
 		return false
 	}
-	setStreamHeaders(c.Response().Header())
+	setStreamHeaders(c.Response().Header(), s.gzip)
 	nc, rest, err := httpx.Hijack(c, http.StatusOK)
 	if err != nil {
 		return false

@@ -62,7 +62,9 @@ func (s *shard) sendRoom(m *room, f *tail.Frame) {
 		}
 		c.cursor.Seq = f.Seq
 		sent++
-		s.write(c, f.SSE)
+		b := c.bytesOf(f)
+		c.count(f)
+		s.push(c, b)
 	}
 	s.r.e.metrics.delivered.Add(float64(sent))
 }
@@ -121,10 +123,11 @@ func (s *shard) sendFrames(c *rawConn, frames []*tail.Frame, at event.Cursor) {
 	for sent < len(frames) {
 		flat, n := s.flat[:0], 0
 		for _, f := range frames[sent:] {
-			if n > 0 && len(flat)+len(f.SSE) > deliverBytes {
+			b := c.bytesOf(f)
+			if n > 0 && len(flat)+len(b) > deliverBytes {
 				break
 			}
-			flat = append(flat, f.SSE...)
+			flat = append(flat, b...)
 			n++
 		}
 		group := frames[sent : sent+n]
@@ -133,13 +136,15 @@ func (s *shard) sendFrames(c *rawConn, frames []*tail.Frame, at event.Cursor) {
 			return
 		}
 		for _, f := range group {
-			if wrote < len(f.SSE) {
-				s.block(c, f.SSE[wrote:])
+			b := c.bytesOf(f)
+			c.count(f)
+			if wrote < len(b) {
+				s.block(c, b[wrote:])
 				c.moveTo(event.Cursor{Epoch: at.Epoch, Seq: f.Seq})
 				s.r.e.metrics.delivered.Add(float64(sent + 1))
 				return
 			}
-			wrote -= len(f.SSE)
+			wrote -= len(b)
 			sent++
 		}
 		if cap(flat) <= 2*deliverBytes {
@@ -163,7 +168,9 @@ func (s *shard) offerRoom(m *room, f *tail.Frame) {
 		default:
 			c.offered = f
 			s.r.e.metrics.delivered.Inc()
-			s.write(c, f.SSE)
+			b := c.bytesOf(f)
+			c.count(f)
+			s.push(c, b)
 		}
 	}
 }
@@ -184,7 +191,7 @@ func (s *shard) resume(ctx context.Context, c *rawConn) {
 	}
 	rest := c.pending
 	c.pending = nil
-	if s.write(c, rest) {
+	if s.push(c, rest) {
 		c.blocked = false
 		s.pump(ctx, c)
 	}
@@ -237,9 +244,12 @@ func (s *shard) read(ctx context.Context, c *rawConn) {
 	})
 }
 
-// write writes b to a connection with nothing pending, and keeps what the socket
+// write packs and pushes.
+func (s *shard) write(c *rawConn, b []byte) bool { return s.push(c, c.pack(b)) }
+
+// push writes b to a connection with nothing pending, and keeps what the socket
 // does not take. It reports whether all was taken.
-func (s *shard) write(c *rawConn, b []byte) bool {
+func (s *shard) push(c *rawConn, b []byte) bool {
 	if len(b) == 0 {
 		return !c.closed
 	}

@@ -343,7 +343,7 @@ func (s *shard) sweep(seen event.Cursor) {
 // dismiss says goodbye and closes. A client whose socket is full does not hear it.
 func (s *shard) dismiss(c *rawConn, b Bye) {
 	if c.pending == nil && !c.reading {
-		s.write(c, appendBye(nil, b))
+		s.push(c, c.farewell(appendBye(nil, b)))
 	}
 	if !c.closed {
 		s.close(c, b.Code)
@@ -359,7 +359,7 @@ func (s *shard) readDone(ctx context.Context, c *rawConn, buf []byte, err error)
 		s.close(c, causeFailed)
 		return
 	}
-	if s.write(c, buf) {
+	if s.push(c, buf) {
 		s.pump(ctx, c)
 	}
 }

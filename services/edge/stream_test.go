@@ -26,7 +26,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// TestStream runs everything a stream promises on both sinks.
+// TestStream runs everything a stream promises: on the raw sink with gzip and
+// without, and on the ordinary one.
 func TestStream(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -51,7 +52,7 @@ func TestStream(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			for _, sink := range []string{"raw", ordinarySink} {
+			for _, sink := range []string{"raw", plainWire, ordinarySink} {
 				t.Run(sink, func(t *testing.T) {
 					t.Parallel()
 					c.test(t)

@@ -12,7 +12,7 @@ import (
 // deaf is a reader that costs nothing.
 type deaf struct{}
 
-func (deaf) Wake(*tail.Frame)             {}
+func (deaf) Wake(*tail.Frame)  {}
 func (deaf) Offer(*tail.Frame) {}
 
 // BenchmarkAppend appends to 10,000 topics in turn, with readers spread over

@@ -1,6 +1,9 @@
 package tail
 
 import (
+	"sync/atomic"
+
+	"tidings/services/edge/blocks"
 	"tidings/shared/event"
 	"tidings/shared/subject"
 )
@@ -13,6 +16,8 @@ const (
 	// topicOverhead is a topic in the index: a tail of many people's own topics has
 	// one for nearly every frame.
 	topicOverhead = 144
+	// packedOverhead is the struct of a compressed twin.
+	packedOverhead = 48
 )
 
 // Frame is one event, encoded. It is immutable and shared by all its readers.
@@ -25,6 +30,8 @@ type Frame struct {
 	Except string
 	// SSE is the complete Server-Sent Events block.
 	SSE []byte
+
+	packed atomic.Pointer[blocks.Block] // see Tail.Packed
 }
 
 // Encode makes the frame of an event at a position. A zero Cursor makes an
@@ -34,4 +41,33 @@ func Encode(ev event.Event, at event.Cursor) *Frame {
 }
 
 // cost is what the frame takes of the tail's bytes.
-func (f *Frame) cost() int64 { return int64(cap(f.SSE)+len(f.Topic)+len(f.Except)) + frameOverhead }
+func (f *Frame) cost() int64 {
+	n := int64(cap(f.SSE)+len(f.Topic)+len(f.Except)) + frameOverhead
+	if k := f.packed.Load(); k != nil {
+		n += packedCost(k)
+	}
+	return n
+}
+
+// packedCost is what the compressed twin of a frame takes of the tail's bytes.
+func packedCost(k *blocks.Block) int64 { return int64(len(k.Bytes)) + packedOverhead }
+
+// Packed returns the frame as a block of a gzip stream. It is made when the first
+// subscriber needs it and then serves all.
+func (t *Tail) Packed(f *Frame) blocks.Block {
+	if k := f.packed.Load(); k != nil {
+		return *k
+	}
+	k := blocks.New(f.SSE)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !f.packed.CompareAndSwap(nil, &k) {
+		return *f.packed.Load()
+	}
+	// What is not held is not counted: an ephemeral frame, or one that was dropped
+	// meanwhile. Both are about to be forgotten.
+	if f.Seq > t.start {
+		t.size += packedCost(&k)
+	}
+	return k
+}

@@ -41,7 +41,7 @@ type recorder struct {
 	offers []*tail.Frame
 }
 
-func (r *recorder) Wake(*tail.Frame)               { r.wakes++ }
+func (r *recorder) Wake(*tail.Frame)    { r.wakes++ }
 func (r *recorder) Offer(f *tail.Frame) { r.offers = append(r.offers, f) }
 
 // sequences are those of frames.
