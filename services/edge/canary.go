@@ -63,7 +63,7 @@ func (c *canary) seen(payload []byte, m *metrics) {
 // Ready reports why the edge should get no new connections, or nil. It proves
 // the real path: a canary stored in the log came back to this edge lately.
 func (e *Edge) Ready(context.Context) error {
-	if e.draining.Load() {
+	if e.host.Draining() {
 		return errors.New("draining")
 	}
 	if err := e.unable(); err != nil {

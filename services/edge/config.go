@@ -31,17 +31,6 @@ const (
 	DefaultTopics = 100
 	// maxRewind is the most events per topic on a first visit.
 	maxRewind = stream.MaxPage
-	// rangeReads is how many connections may read from the stream at once: it
-	// shares the server with everyone's live events.
-	rangeReads = 8
-	// readBatch is how many frames a connection takes from the tail in one go.
-	readBatch = 64
-	// catchUpBytes is how much a connection reads from the stream in one go. It is
-	// what a stalled connection that is behind the tail holds in memory.
-	catchUpBytes = 128 << 10
-	// ephemeralSlots is how many ephemeral events wait for a busy connection; the
-	// next ones are dropped.
-	ephemeralSlots = 16
 	// canaryEvery is how often the edge proves that the log reaches it.
 	canaryEvery = 2 * time.Second
 	// canaryLate is when a missing canary makes the edge unready: five missed ones.
@@ -49,11 +38,6 @@ const (
 	// awayAfter is how long the log may be away before connections are told; a
 	// leader change is over by then.
 	awayAfter = 3 * time.Second
-	// expiringBefore is how long before its end a token's holder is told.
-	expiringBefore = time.Minute
-	// minRetry and maxRetry bound the random reconnection time each connection gets,
-	// so that the clients of a node that dies do not come back in one instant.
-	minRetry, maxRetry = time.Second, 5 * time.Second
 )
 
 // Log is what the edge needs of the event log: to follow and read it, and to

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tidings/services/edge/connection"
 	"tidings/services/edge/tail"
 	"tidings/shared/event"
 	"tidings/shared/stream"
@@ -21,17 +21,13 @@ type Edge struct {
 	cfg     Config
 	log     *slog.Logger
 	tail    *tail.Tail
+	host    *connection.Host
 	metrics *metrics
-	reads   chan struct{} // a slot for each read of the stream under way
-
-	raw *rawSink // nil where sockets cannot be taken over
 
 	epoch string // of the entries that come; owned by the follower's goroutine
 
-	conns    registry
-	draining atomic.Bool
-	health   health
-	canary   canary
+	health health
+	canary canary
 }
 
 // health is what the follower reports.
@@ -48,13 +44,13 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Edge, error)
 	if err != nil {
 		return nil, fmt.Errorf("edge: %w", err)
 	}
-	e := &Edge{cfg: cfg, log: log, tail: tail.New(cfg.TailBytes), reads: make(chan struct{}, rangeReads)}
-	e.conns.init()
+	e := &Edge{cfg: cfg, log: log, tail: tail.New(cfg.TailBytes)}
 	e.health.err, e.health.since = errStarting, time.Now()
 	e.metrics = newMetrics(e, reg)
-	if !cfg.Ordinary {
-		e.raw = newRawSink(e)
-	}
+	e.host = connection.NewHost(connection.Config{
+		Node: cfg.Node, Tail: e.tail, Log: cfg.Log, Away: e.away, Heartbeat: cfg.Heartbeat, Stall: cfg.Stall,
+		Total: cfg.Connections, PerUser: cfg.PerUser, PerIP: cfg.PerIP, Ordinary: cfg.Ordinary, Logger: log,
+	}, connection.NewMetrics(reg))
 	return e, nil
 }
 
@@ -75,12 +71,10 @@ func (e *Edge) Run(ctx context.Context) error {
 		}
 		defer func() { _ = sub.Unsubscribe() }() // fails only when the connection is closed
 	}
-	if e.raw != nil {
-		if err := e.raw.open(); err != nil {
-			return err
-		}
-		wg.Go(func() { e.raw.run(following) })
+	if err := e.host.Open(); err != nil {
+		return fmt.Errorf("edge: %w", err)
 	}
+	wg.Go(func() { e.host.Run(following) })
 	wg.Go(func() { e.follow(following) })
 	wg.Go(func() { e.probe(following) })
 	wg.Go(func() { e.watchHealth(following) })
@@ -199,7 +193,7 @@ func (e *Edge) watchHealth(ctx context.Context) {
 		case <-tick.C:
 			if is := e.away() != nil; is != was {
 				was = is
-				e.conns.each((*ordinary).poke)
+				e.host.Poke()
 			}
 		}
 	}
@@ -207,22 +201,17 @@ func (e *Edge) watchHealth(ctx context.Context) {
 
 // drain sends every connection away at a random moment of the drain time.
 func (e *Edge) drain() {
-	e.draining.Store(true)
-	n := e.conns.count()
+	n := e.host.Count()
+	left := e.host.Drain(e.cfg.Drain * 3 / 4)
 	if n == 0 {
 		return
 	}
 	e.log.Info("draining", "connections", n, "over", e.cfg.Drain)
-	spread := e.cfg.Drain * 3 / 4
-	e.conns.each(func(o *ordinary) { o.leaveWithin(spread) })
-	if e.raw != nil {
-		e.raw.leaveWithin(spread)
-	}
 	deadline := time.NewTimer(e.cfg.Drain)
 	defer deadline.Stop()
 	select {
-	case <-e.conns.empty():
+	case <-left:
 	case <-deadline.C:
-		e.log.Warn("connections were still open at the end of the drain time", "connections", e.conns.count())
+		e.log.Warn("connections were still open at the end of the drain time", "connections", e.host.Count())
 	}
 }

@@ -4,11 +4,9 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // metrics are what an operator watches of an edge.
 type metrics struct {
-	followed, notEvents, ephemeral, ephemeralDropped prometheus.Counter
-	delivered, bytes, gaps, rangeReads, canaryFailed prometheus.Counter
-	connects, ends                                   *prometheus.CounterVec
-	lag                                              prometheus.Gauge
-	canarySeconds                                    prometheus.Histogram
+	followed, notEvents, ephemeral, canaryFailed prometheus.Counter
+	lag                                          prometheus.Gauge
+	canarySeconds                                prometheus.Histogram
 }
 
 func newMetrics(e *Edge, reg prometheus.Registerer) *metrics {
@@ -19,31 +17,19 @@ func newMetrics(e *Edge, reg prometheus.Registerer) *metrics {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tidings_edge_" + name, Help: help}, fn)
 	}
 	m := &metrics{
-		followed:         counter("followed_events_total", "Events taken from the log."),
-		notEvents:        counter("not_events_total", "Messages on event subjects whose topic is malformed; they are skipped."),
-		ephemeral:        counter("ephemeral_events_total", "Ephemeral events taken from NATS."),
-		ephemeralDropped: counter("ephemeral_dropped_total", "Ephemeral events a busy connection did not get."),
-		delivered:        counter("delivered_events_total", "Events written to connections."),
-		bytes:            counter("delivered_bytes_total", "Bytes written to connections, control events included."),
-		gaps:             counter("gaps_total", "tidings.gap events sent: history that was gone."),
-		rangeReads:       counter("range_reads_total", "Reads of the stream for connections behind the tail."),
-		canaryFailed:     counter("canary_failed_total", "Canaries the log did not take."),
-		connects: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tidings_edge_connects_total", Help: "Streams begun, by how: fresh, resumed, or refused with the code of its bye.",
-		}, []string{"result"}),
-		ends: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tidings_edge_ends_total", Help: "Streams ended, by cause: gone, stalled, failed, or the code of the bye.",
-		}, []string{"cause"}),
-		lag: prometheus.NewGauge(prometheus.GaugeOpts{Name: "tidings_edge_follow_lag_events", Help: "Entries of the log this edge has not seen yet."}),
+		followed:     counter("followed_events_total", "Events taken from the log."),
+		notEvents:    counter("not_events_total", "Messages on event subjects whose topic is malformed; they are skipped."),
+		ephemeral:    counter("ephemeral_events_total", "Ephemeral events taken from NATS."),
+		canaryFailed: counter("canary_failed_total", "Canaries the log did not take."),
+		lag:          prometheus.NewGauge(prometheus.GaugeOpts{Name: "tidings_edge_follow_lag_events", Help: "Entries of the log this edge has not seen yet."}),
 		canarySeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "tidings_edge_canary_seconds", Help: "Time from publishing a canary to seeing it in the log.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 8),
 		}),
 	}
 	reg.MustRegister(
-		m.followed, m.notEvents, m.ephemeral, m.ephemeralDropped, m.delivered, m.bytes, m.gaps, m.rangeReads, m.canaryFailed,
-		m.connects, m.ends, m.lag, m.canarySeconds,
-		gauge("connections", "Live connections.", func() float64 { return float64(e.conns.count()) }),
+		m.followed, m.notEvents, m.ephemeral, m.canaryFailed, m.lag, m.canarySeconds,
+		gauge("connections", "Live connections.", func() float64 { return float64(e.host.Count()) }),
 		gauge("tail_bytes", "Bytes of the memory tail.", func() float64 { return float64(e.tail.Extent().Bytes) }),
 		gauge("tail_events", "Events in the memory tail.", func() float64 { return float64(e.tail.Extent().Frames) }),
 		gauge("tail_topics", "Topics and patterns in the tail's index.", func() float64 { return float64(e.tail.Extent().Topics) }),

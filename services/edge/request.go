@@ -8,18 +8,12 @@ import (
 	"strconv"
 	"strings"
 
+	"tidings/services/edge/connection"
 	"tidings/shared/auth"
 	"tidings/shared/event"
 	"tidings/shared/httpx"
 	"tidings/shared/subject"
 )
-
-// request is a parsed and permitted wish to stream.
-type request struct {
-	patterns []subject.Pattern
-	cursor   event.Cursor // zero on a first visit
-	rewind   int
-}
 
 // ownTopic is what clients write for their own topic, so that they never need to
 // know how an id is escaped.
@@ -27,8 +21,8 @@ const ownTopic = "user"
 
 // parseRequest reads the query and Last-Event-ID of a stream. Every fault names
 // its part.
-func (e *Edge) parseRequest(r *http.Request, g *auth.Grant) (request, error) {
-	var req request
+func (e *Edge) parseRequest(r *http.Request, g *auth.Grant) (connection.Request, error) {
+	req := connection.Request{Grant: g}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return req, httpx.Bad("query", "bad_query", "The query string is malformed.")
@@ -41,7 +35,7 @@ func (e *Edge) parseRequest(r *http.Request, g *auth.Grant) (request, error) {
 				WithHint("Known are topics, cursor, rewind and ticket.")
 		}
 	}
-	if req.patterns, err = e.parseTopics(query["topics"], g); err != nil {
+	if req.Patterns, err = e.parseTopics(query["topics"], g); err != nil {
 		return req, err
 	}
 	name, value := "cursor", query.Get("cursor")
@@ -49,12 +43,12 @@ func (e *Edge) parseRequest(r *http.Request, g *auth.Grant) (request, error) {
 		name, value = "Last-Event-ID", id
 	}
 	if value != "" {
-		if req.cursor, err = event.ParseCursor(value); err != nil {
+		if req.Cursor, err = event.ParseCursor(value); err != nil {
 			return req, badCursor(name, err)
 		}
 	}
 	if s := query.Get("rewind"); s != "" {
-		if req.rewind, err = strconv.Atoi(s); err != nil || req.rewind < 0 || req.rewind > maxRewind {
+		if req.Rewind, err = strconv.Atoi(s); err != nil || req.Rewind < 0 || req.Rewind > maxRewind {
 			return req, httpx.Bad("rewind", "bad_rewind", fmt.Sprintf("rewind must be a whole number from 0 to %d.", maxRewind))
 		}
 	}

@@ -78,7 +78,7 @@ func TestRefusals(t *testing.T) {
 		{name: "publish a control event", method: "POST", path: "/v1/publish", token: good, body: `{"topic":"room.ops","type":"tidings.bye"}`, status: 400, code: "bad_event", param: "type"},
 		{name: "publish a broken type", method: "POST", path: "/v1/publish", token: good, body: `{"topic":"room.ops","type":"a\nb"}`, status: 400, code: "bad_event", param: "type"},
 		{name: "publish a large ephemeral", method: "POST", path: "/v1/publish", token: good, body: `{"topic":"room.ops","ephemeral":true,"data":"` + strings.Repeat("x", 20<<10) + `"}`, status: 413, code: "too_large", param: "data"},
-		{name: "publish too much", method: "POST", path: "/v1/publish", token: good, body: `{"topic":"room.ops","data":"` + strings.Repeat("x", 1<<20) + `"}`, status: 413},
+		{name: "publish too much", method: "POST", path: "/v1/publish", token: good, header: []string{"Expect", "100-continue"}, body: `{"topic":"room.ops","data":"` + strings.Repeat("x", 1<<20) + `"}`, status: 413},
 		{name: "publish without token", method: "POST", path: "/v1/publish", body: `{"topic":"room.ops"}`, status: 401, code: "token_missing"},
 		{name: "ticket without token", method: "POST", path: "/v1/tickets", status: 401, code: "token_missing"},
 	} {

@@ -1,4 +1,4 @@
-package edge
+package connection
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"tidings/services/edge/wire"
 	"tidings/shared/event"
 	"tidings/shared/stream"
 	"tidings/shared/subject"
@@ -35,7 +36,7 @@ func (c *conn) catchUp(ctx context.Context) ([]byte, error) {
 	reached := pages[0].Next
 	for _, p := range pages {
 		if p.Next.Epoch != c.cursor.Epoch {
-			return c.pack(c.appendGaps(nil, p.Next, gapEpoch)), nil
+			return c.pack(c.appendGaps(nil, p.Next, wire.GapEpoch)), nil
 		}
 		reached.Seq = min(reached.Seq, p.Next.Seq)
 	}
@@ -54,7 +55,7 @@ func (c *conn) catchUp(ctx context.Context) ([]byte, error) {
 		buf = e.Event.AppendSSE(buf, event.Cursor{Epoch: reached.Epoch, Seq: e.Seq})
 		count++
 	}
-	c.e.metrics.delivered.Add(float64(count))
+	c.h.metrics.delivered.Add(float64(count))
 	if c.cursor == reached {
 		return c.pack(buf), pause(ctx, stalePause)
 	}
@@ -84,8 +85,8 @@ func (c *conn) appendDropped(buf []byte, pages []stream.Page) []byte {
 			before.Seq = p.Entries[0].Seq
 		}
 		// The position stays: events of other topics after it are still to come.
-		buf = appendControl(buf, c.cursor, typeGap, gap{Topic: c.patterns[i], After: c.cursor.String(), Before: before.String(), Reason: gapDropped})
-		c.e.metrics.gaps.Inc()
+		buf = wire.AppendControl(buf, c.cursor, wire.TypeGap, wire.Gap{Topic: c.patterns[i], After: c.cursor.String(), Before: before.String(), Reason: wire.GapDropped})
+		c.h.metrics.gaps.Inc()
 	}
 	return buf
 }
@@ -95,19 +96,19 @@ func (c *conn) read(ctx context.Context) ([]stream.Page, error) {
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	case c.e.reads <- struct{}{}:
+	case c.h.reads <- struct{}{}:
 	}
-	defer func() { <-c.e.reads }()
+	defer func() { <-c.h.reads }()
 	pages := make([]stream.Page, len(c.patterns))
 	for i, p := range c.patterns {
-		page, err := c.e.cfg.Log.Range(ctx, stream.Query{
+		page, err := c.h.cfg.Log.Range(ctx, stream.Query{
 			Pattern: p, After: c.starts.from(p, c.cursor),
 			Limit: max(stream.MaxPage/len(pages), readBatch), Bytes: max(catchUpBytes/len(pages), 1),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errLog, err)
 		}
-		c.e.metrics.rangeReads.Inc()
+		c.h.metrics.rangeReads.Inc()
 		pages[i] = page
 	}
 	return pages, nil

@@ -1,12 +1,12 @@
-package edge
+package connection
 
 import (
 	crand "crypto/rand"
-	"errors"
 	"time"
 
 	"tidings/services/edge/blocks"
 	"tidings/services/edge/tail"
+	"tidings/services/edge/wire"
 	"tidings/shared/auth"
 	"tidings/shared/event"
 	"tidings/shared/subject"
@@ -19,9 +19,6 @@ const (
 	causeFailed  = "failed"  // an error of ours; the client may resume
 )
 
-// errStalled ends a connection whose socket took nothing for Config.Stall.
-var errStalled = errors.New("the client did not read")
-
 // conn is one stream: who, which topics, how far. It knows what to send next and
 // not how: a sink owns it, takes blocks from it and writes them. Only one
 // goroutine uses it at a time.
@@ -29,7 +26,7 @@ var errStalled = errors.New("the client did not read")
 // Its size is what an idle connection costs, so it keeps no more of the request
 // than it needs.
 type conn struct {
-	e        *Edge
+	h        *Host
 	id       connID
 	user     string
 	ip       string // "" unless addresses are counted
@@ -45,9 +42,9 @@ type conn struct {
 	wasAway  bool // tidings.away was sent and not yet taken back
 }
 
-func newConn(e *Edge, g *auth.Grant, ip string, patterns []subject.Pattern) *conn {
-	c := &conn{e: e, user: g.User, expires: g.Expires, patterns: patterns}
-	if e.cfg.PerIP > 0 {
+func newConn(h *Host, g *auth.Grant, ip string, patterns []subject.Pattern) *conn {
+	c := &conn{h: h, user: g.User, expires: g.Expires, patterns: patterns}
+	if h.cfg.PerIP > 0 {
 		c.ip = ip
 	}
 	copy(c.id[:], crand.Text())
@@ -85,7 +82,7 @@ func (c *conn) choose(frames []*tail.Frame) (chosen []*tail.Frame, all bool) {
 // over, count must be told.
 func (c *conn) bytesOf(f *tail.Frame) []byte {
 	if c.gzip {
-		return c.e.tail.Packed(f).Bytes
+		return c.h.cfg.Tail.Packed(f).Bytes
 	}
 	return f.SSE
 }
@@ -93,7 +90,7 @@ func (c *conn) bytesOf(f *tail.Frame) []byte {
 // count notes that a frame was handed over.
 func (c *conn) count(f *tail.Frame) {
 	if c.gzip {
-		c.sum.Add(c.e.tail.Packed(f))
+		c.sum.Add(c.h.cfg.Tail.Packed(f))
 	}
 }
 
@@ -125,14 +122,14 @@ func (c *conn) moveTo(at event.Cursor) {
 // appendState appends the announcement that the replay is over, or that the log
 // is away or back; nothing if the client knows.
 func (c *conn) appendState(buf []byte) []byte {
-	err := c.e.away()
+	err := c.h.cfg.Away()
 	switch {
 	case err != nil && !c.wasAway:
 		c.wasAway = true
-		return appendControl(buf, zeroCursor, typeAway, away{Reason: byeAway.Reason})
+		return wire.AppendControl(buf, event.Cursor{}, wire.TypeAway, wire.AwayData{Reason: wire.Away.Reason})
 	case err == nil && (!c.caughtUp || c.wasAway):
 		c.caughtUp, c.wasAway = true, false
-		return appendControl(buf, c.cursor, typeLive, live{Cursor: c.cursor.String()})
+		return wire.AppendControl(buf, c.cursor, wire.TypeLive, wire.Live{Cursor: c.cursor.String()})
 	}
 	return buf
 }
@@ -141,9 +138,9 @@ func (c *conn) appendState(buf []byte) []byte {
 // moves the cursor.
 func (c *conn) appendGaps(buf []byte, now event.Cursor, reason string) []byte {
 	for _, p := range c.patterns {
-		buf = appendControl(buf, now, typeGap, gap{Topic: p, After: c.cursor.String(), Before: now.String(), Reason: reason})
+		buf = wire.AppendControl(buf, now, wire.TypeGap, wire.Gap{Topic: p, After: c.cursor.String(), Before: now.String(), Reason: reason})
 	}
-	c.e.metrics.gaps.Add(float64(len(c.patterns)))
+	c.h.metrics.gaps.Add(float64(len(c.patterns)))
 	c.cursor, c.starts = now, nil
 	return buf
 }
@@ -151,18 +148,18 @@ func (c *conn) appendGaps(buf []byte, now event.Cursor, reason string) []byte {
 // appendNewEpoch tells the client that the log is another one now, and goes on
 // from where the edge began to follow that.
 func (c *conn) appendNewEpoch(buf []byte) []byte {
-	x := c.e.tail.Extent()
-	return c.appendGaps(buf, event.Cursor{Epoch: x.Epoch, Seq: x.Start}, gapEpoch)
+	x := c.h.cfg.Tail.Extent()
+	return c.appendGaps(buf, event.Cursor{Epoch: x.Epoch, Seq: x.Start}, wire.GapEpoch)
 }
 
 // appendExpiring appends the warning that the token ends soon.
 func (c *conn) appendExpiring(buf []byte) []byte {
-	return appendControl(buf, zeroCursor, typeExpiring, expiring{InMS: time.Until(c.expires).Milliseconds()})
+	return wire.AppendControl(buf, event.Cursor{}, wire.TypeExpiring, wire.Expiring{InMS: time.Until(c.expires).Milliseconds()})
 }
 
 // appendBye appends the last word.
-func appendBye(buf []byte, b Bye) []byte {
-	return appendControl(buf, zeroCursor, typeBye, b.withRetry())
+func appendBye(buf []byte, b wire.Bye) []byte {
+	return wire.AppendControl(buf, event.Cursor{}, wire.TypeBye, b.WithRetry())
 }
 
 // expiry returns when the client is warned of its token's end, and when that is.

@@ -1,6 +1,10 @@
-package edge
+package connection
 
-import "sync"
+import (
+	"sync"
+
+	"tidings/services/edge/wire"
+)
 
 // registry admits connections within the bounds and knows those of the ordinary
 // sink; the raw sink knows its own.
@@ -20,16 +24,16 @@ func (r *registry) init() {
 }
 
 // admit counts a connection in, or says which bound it would break.
-func (r *registry) admit(c *conn, cfg *Config) (Bye, bool) {
+func (r *registry) admit(c *conn, cfg *Config) (wire.Bye, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.total >= cfg.Connections:
-		return byeFull, false
+	case r.total >= cfg.Total:
+		return wire.Full, false
 	case r.users[c.user] >= cfg.PerUser:
-		return byeUser, false
+		return wire.User, false
 	case cfg.PerIP > 0 && r.ips[c.ip] >= cfg.PerIP:
-		return byeIP, false
+		return wire.IP, false
 	}
 	if r.total == 0 {
 		r.idle = make(chan struct{})
@@ -39,7 +43,7 @@ func (r *registry) admit(c *conn, cfg *Config) (Bye, bool) {
 	if c.ip != "" {
 		r.ips[c.ip]++
 	}
-	return Bye{}, true
+	return wire.Bye{}, true
 }
 
 // release counts an admitted connection out.

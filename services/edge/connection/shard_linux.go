@@ -1,12 +1,14 @@
-package edge
+package connection
 
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
 	"tidings/services/edge/tail"
+	"tidings/services/edge/wire"
 	"tidings/shared/event"
 	"tidings/shared/subject"
 )
@@ -127,7 +129,7 @@ func (s *shard) post(t task) {
 // run works until ctx ends, then closes every connection and waits for the reads
 // that are under way.
 func (s *shard) run(ctx context.Context) {
-	tick := time.NewTicker(min(sweepEvery, s.r.e.cfg.Heartbeat))
+	tick := time.NewTicker(min(sweepEvery, s.r.h.cfg.Heartbeat))
 	defer tick.Stop()
 	for {
 		select {
@@ -139,7 +141,7 @@ func (s *shard) run(ctx context.Context) {
 		case <-tick.C:
 			// What was announced before this turn is in the inbox or done: after the turn
 			// every connection that keeps up has seen it.
-			seen := s.r.e.tail.Announced()
+			seen := s.r.h.cfg.Tail.Announced()
 			s.turn(ctx)
 			s.sweep(seen)
 		}
@@ -185,9 +187,9 @@ func (s *shard) turn(ctx context.Context) {
 	clear(tasks) // keep no frame alive
 	s.spare = tasks
 	if lagging {
-		for i := len(s.conns) - 1; i >= 0; i-- { // closing moves the last one here
-			if s.conns[i].idle {
-				s.pump(ctx, s.conns[i])
+		for _, c := range slices.Backward(s.conns) { // closing moves the last one here
+			if c.idle {
+				s.pump(ctx, c)
 			}
 		}
 	}
@@ -223,7 +225,7 @@ func (s *shard) add(ctx context.Context, c *rawConn) {
 	c.index = int32(len(s.conns))
 	s.conns = append(s.conns, c)
 	c.lastSent = s.now
-	if s.r.e.draining.Load() { // it began while the connection was on its way here
+	if s.r.h.draining.Load() { // it began while the connection was on its way here
 		c.leaveAt = s.now + 1
 	}
 	now := time.Now()
@@ -231,7 +233,7 @@ func (s *shard) add(ctx context.Context, c *rawConn) {
 		c.warnAt, c.endAt = s.now+warn.Sub(now), s.now+end.Sub(now)
 	}
 	if err := s.r.watch(c); err != nil {
-		s.r.e.log.Warn("a socket cannot be watched", "err", err)
+		s.r.h.cfg.Logger.Warn("a socket cannot be watched", "err", err)
 		s.close(c, causeFailed)
 		return
 	}
@@ -240,7 +242,7 @@ func (s *shard) add(ctx context.Context, c *rawConn) {
 		m := s.rooms[p]
 		if m == nil {
 			m = &room{s: s, pattern: p}
-			m.seat = s.r.e.tail.Sit(m, p)
+			m.seat = s.r.h.cfg.Tail.Sit(m, p)
 			s.rooms[p] = m
 		}
 		m.conns = append(m.conns, c)
@@ -267,8 +269,8 @@ func (s *shard) close(c *rawConn, cause string) {
 		s.r.slots.drop(c.slot - 1)
 	}
 	c.hangUp()
-	s.r.e.conns.release(&c.conn)
-	s.r.e.metrics.ends.WithLabelValues(cause).Inc()
+	s.r.h.conns.release(&c.conn)
+	s.r.h.metrics.ends.WithLabelValues(cause).Inc()
 }
 
 // tidy compacts the rooms that need it.
@@ -309,18 +311,17 @@ func (s *shard) end(ctx context.Context) {
 // keeps up has reached.
 func (s *shard) sweep(seen event.Cursor) {
 	defer s.tidy()
-	e := s.r.e
-	away := e.away() != nil
-	for i := len(s.conns) - 1; i >= 0; i-- { // closing moves the last one here
-		c := s.conns[i]
+	h := s.r.h
+	away := h.cfg.Away() != nil
+	for _, c := range slices.Backward(s.conns) { // closing moves the last one here
 		switch {
 		case c.endAt != 0 && s.now >= c.endAt:
-			s.dismiss(c, byeExpired)
+			s.dismiss(c, wire.Expired)
 			continue
 		case c.leaveAt != 0 && s.now >= c.leaveAt:
-			s.dismiss(c, byeDraining)
+			s.dismiss(c, wire.Draining)
 			continue
-		case c.pending != nil && s.now-c.progress >= e.cfg.Stall:
+		case c.pending != nil && s.now-c.progress >= h.cfg.Stall:
 			s.close(c, causeStalled)
 			continue
 		case !c.idle:
@@ -334,14 +335,14 @@ func (s *shard) sweep(seen event.Cursor) {
 			s.write(c, c.appendExpiring(nil))
 		} else if away != c.wasAway {
 			s.write(c, c.appendState(nil))
-		} else if s.now-c.lastSent >= e.cfg.Heartbeat {
-			s.write(c, appendHeartbeat(nil, c.cursor))
+		} else if s.now-c.lastSent >= h.cfg.Heartbeat {
+			s.write(c, wire.AppendHeartbeat(nil, c.cursor))
 		}
 	}
 }
 
 // dismiss says goodbye and closes. A client whose socket is full does not hear it.
-func (s *shard) dismiss(c *rawConn, b Bye) {
+func (s *shard) dismiss(c *rawConn, b wire.Bye) {
 	if c.pending == nil && !c.reading {
 		s.push(c, c.farewell(appendBye(nil, b)))
 	}
@@ -354,7 +355,7 @@ func (s *shard) dismiss(c *rawConn, b Bye) {
 func (s *shard) readDone(ctx context.Context, c *rawConn, buf []byte, err error) {
 	if err != nil {
 		if ctx.Err() == nil {
-			s.r.e.log.Warn("a connection ended for a failed read of the log; it can resume", "err", err)
+			s.r.h.cfg.Logger.Warn("a connection ended for a failed read of the log; it can resume", "err", err)
 		}
 		s.close(c, causeFailed)
 		return

@@ -1,29 +1,24 @@
-package edge
+package connection
 
 import (
 	"context"
 	"errors"
-	"io"
 	"math/rand/v2"
-	"net/http"
-	"os"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"tidings/services/edge/tail"
+	"tidings/services/edge/wire"
+	"tidings/shared/httpx"
 )
-
-// writePiece is how much must go out within the stall time: at 16 KiB a minute a
-// reader counts as slow, not as stalled.
-const writePiece = 16 << 10
 
 // ordinary is the sink that works on every transport net/http serves: the
 // handler's goroutine waits, reads and writes. It owns its conn; Wake, Offer and
 // leaveWithin are for others.
 type ordinary struct {
 	*conn
-	out  *httpStream
+	out  *httpx.StreamWriter
 	view *tail.View
 
 	lastSent time.Time
@@ -58,7 +53,7 @@ func (o *ordinary) Offer(f *tail.Frame) {
 	select {
 	case o.ephemeral <- f:
 	default:
-		o.e.metrics.ephemeralDropped.Inc()
+		o.h.metrics.ephemeralDropped.Inc()
 	}
 }
 
@@ -68,6 +63,25 @@ func (o *ordinary) leaveWithin(d time.Duration) {
 	case o.leave <- rand.N(d + 1):
 	default: // it is leaving already
 	}
+}
+
+// serveOrdinary keeps the handler's goroutine until the stream ends.
+func (h *Host) serveOrdinary(c echo.Context, s *conn, retry, words []byte) {
+	defer h.conns.release(s)
+	o := newOrdinary(s)
+	h.conns.join(o)
+	defer h.conns.leave(o)
+	if h.draining.Load() { // it began while we were joining
+		o.leaveWithin(0)
+	}
+	o.view = h.cfg.Tail.Join(o, s.patterns)
+	defer o.view.Leave()
+	o.out = openStream(c, h.cfg.Stall, s.gzip)
+	cause := causeGone
+	if o.send(retry) == nil && o.send(words) == nil {
+		cause = o.run(c.Request().Context())
+	}
+	h.metrics.ends.WithLabelValues(cause).Inc()
 }
 
 // run streams until the client leaves, the token ends or the node drains. It
@@ -80,17 +94,17 @@ func (o *ordinary) run(ctx context.Context) string {
 		return bye.Code
 	case ctx.Err() != nil:
 		return causeGone
-	case errors.Is(err, errStalled):
+	case errors.Is(err, httpx.ErrStalled):
 		return causeStalled
 	case errors.Is(err, errLog):
-		o.e.log.Warn("a connection ended for a failed read of the log; it can resume", "err", err)
+		o.h.cfg.Logger.Warn("a connection ended for a failed read of the log; it can resume", "err", err)
 		return causeFailed
 	}
 	return causeGone
 }
 
 // stream is the life of a connection after its hello.
-func (o *ordinary) stream(ctx context.Context) (Bye, error) {
+func (o *ordinary) stream(ctx context.Context) (wire.Bye, error) {
 	t := o.newTimers()
 	defer t.stop()
 	ready := make(chan struct{})
@@ -101,7 +115,7 @@ func (o *ordinary) stream(ctx context.Context) (Bye, error) {
 			err = o.send(o.pack(o.appendState(nil)))
 		}
 		if err != nil {
-			return Bye{}, err
+			return wire.Bye{}, err
 		}
 		// With more to send the next turn comes at once, yet the appointments are kept:
 		// a long replay must not outlive its token.
@@ -112,26 +126,26 @@ func (o *ordinary) stream(ctx context.Context) (Bye, error) {
 		select {
 		case <-again:
 		case <-ctx.Done():
-			return Bye{}, ctx.Err()
+			return wire.Bye{}, ctx.Err()
 		case <-o.wake:
 		case f := <-o.ephemeral:
 			err = o.sendEphemeral(f)
 		case d := <-o.leave:
 			t.leaving.Reset(d)
 		case <-t.leaving.C:
-			return byeDraining, nil
+			return wire.Draining, nil
 		case <-t.expiring.C:
 			err = o.send(o.pack(o.appendExpiring(nil)))
 		case <-t.expired.C:
-			return byeExpired, nil
+			return wire.Expired, nil
 		case <-t.heartbeat.C:
-			if time.Since(o.lastSent) >= o.e.cfg.Heartbeat-time.Millisecond {
-				err = o.send(o.pack(appendHeartbeat(nil, o.cursor)))
+			if time.Since(o.lastSent) >= o.h.cfg.Heartbeat-time.Millisecond {
+				err = o.send(o.pack(wire.AppendHeartbeat(nil, o.cursor)))
 			}
 			t.heartbeat.Reset(o.nextBeat())
 		}
 		if err != nil {
-			return Bye{}, err
+			return wire.Bye{}, err
 		}
 	}
 }
@@ -162,7 +176,7 @@ func (o *ordinary) advance(ctx context.Context) (bool, error) {
 		blocks = append(blocks, o.bytesOf(f))
 		o.count(f)
 	}
-	o.e.metrics.delivered.Add(float64(len(blocks)))
+	o.h.metrics.delivered.Add(float64(len(blocks)))
 	err = o.send(blocks...)
 	clear(o.frames[:n]) // keep no dropped frame alive while waiting
 	clear(blocks)
@@ -175,7 +189,7 @@ func (o *ordinary) sendEphemeral(f *tail.Frame) error {
 	if o.id.is(f.Except) {
 		return nil
 	}
-	o.e.metrics.delivered.Inc()
+	o.h.metrics.delivered.Inc()
 	b := o.bytesOf(f)
 	o.count(f)
 	return o.send(b)
@@ -191,13 +205,13 @@ func (o *ordinary) send(buffers ...[]byte) error {
 		return nil
 	}
 	o.lastSent = time.Now()
-	o.e.metrics.bytes.Add(float64(n))
+	o.h.metrics.bytes.Add(float64(n))
 	return o.out.Write(buffers...)
 }
 
 // nextBeat is when the stream will have been silent for a heartbeat.
 func (o *ordinary) nextBeat() time.Duration {
-	return max(o.e.cfg.Heartbeat-time.Since(o.lastSent), time.Millisecond)
+	return max(o.h.cfg.Heartbeat-time.Since(o.lastSent), time.Millisecond)
 }
 
 // timers are the appointments of a stream.
@@ -223,60 +237,4 @@ func (t timers) stop() {
 	for _, timer := range []*time.Timer{t.heartbeat, t.expiring, t.expired, t.leaving} {
 		timer.Stop()
 	}
-}
-
-// httpStream writes through net/http.
-type httpStream struct {
-	w     io.Writer
-	rc    *http.ResponseController
-	stall time.Duration
-}
-
-// openStream writes the response head.
-func openStream(w *echo.Response, stall time.Duration, gzip bool) *httpStream {
-	setStreamHeaders(w.Header(), gzip)
-	w.WriteHeader(http.StatusOK)
-	return &httpStream{w: w, rc: http.NewResponseController(w), stall: stall}
-}
-
-func setStreamHeaders(h http.Header, gzip bool) {
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // nginx
-	h.Add("Vary", "Accept-Encoding")
-	if gzip {
-		h.Set("Content-Encoding", "gzip")
-	}
-}
-
-// Write sends the buffers, in order and together, and returns when the transport
-// has taken them. errStalled says that nothing was taken for the stall time.
-func (s *httpStream) Write(buffers ...[]byte) error {
-	room := 0
-	for _, b := range buffers {
-		for len(b) > 0 {
-			if room <= 0 {
-				// Each piece gets the stall time anew, which makes it a bound on progress and
-				// not on how long a slow reader may take in all.
-				if err := s.rc.SetWriteDeadline(time.Now().Add(s.stall)); err != nil {
-					return err
-				}
-				room = writePiece
-			}
-			n := min(len(b), room)
-			if _, err := s.w.Write(b[:n]); err != nil {
-				return stalled(err)
-			}
-			b, room = b[n:], room-n
-		}
-	}
-	return stalled(s.rc.Flush())
-}
-
-// stalled recognises a write that ran into its deadline.
-func stalled(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return errStalled
-	}
-	return err
 }

@@ -1,52 +1,46 @@
-package edge
+package connection
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"tidings/services/edge/blocks"
+	"tidings/services/edge/wire"
 	"tidings/shared/event"
 	"tidings/shared/stream"
 	"tidings/shared/subject"
 )
 
-// zeroCursor leaves a client's position alone.
-var zeroCursor event.Cursor
-
-// errLagging says that this edge knows less of the log than the client.
-var errLagging = errors.New("this node lags behind the log")
-
 // locate finds the position a connection begins at. If the client's cursor is
 // void it returns the reason for the tidings.gap, and the connection begins at
 // the head.
-func (c *conn) locate(ctx context.Context, req request) (void string, err error) {
-	x := c.e.tail.Extent()
+func (c *conn) locate(ctx context.Context, from event.Cursor, rewind int) (void string, err error) {
+	x := c.h.cfg.Tail.Extent()
 	head := event.Cursor{Epoch: x.Epoch, Seq: x.Head}
 	switch {
-	case req.cursor == zeroCursor:
+	case from.Epoch == "":
 		c.cursor = head
-		return "", c.rewind(ctx, req.rewind)
-	case req.cursor.Epoch == head.Epoch && req.cursor.Seq <= head.Seq:
-		c.cursor, c.resumed = req.cursor, true
+		return "", c.rewind(ctx, rewind)
+	case from.Epoch == head.Epoch && from.Seq <= head.Seq:
+		c.cursor, c.resumed = from, true
 		return "", nil
 	}
 	// Unknown here is not void: another edge may be ahead of this one.
-	now, err := c.e.cfg.Log.Epoch(ctx)
+	now, err := c.h.cfg.Log.Epoch(ctx)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("epoch: %w", err)
 	case now.Epoch != head.Epoch:
-		return "", errLagging // we are about to learn of a new epoch
-	case req.cursor.Epoch == now.Epoch && req.cursor.Seq <= now.Last:
-		c.cursor, c.resumed = req.cursor, true
+		return "", ErrLagging // we are about to learn of a new epoch
+	case from.Epoch == now.Epoch && from.Seq <= now.Last:
+		c.cursor, c.resumed = from, true
 		return "", nil
 	}
-	c.cursor = req.cursor
-	if req.cursor.Epoch == now.Epoch {
-		return gapAhead, nil
+	c.cursor = from
+	if from.Epoch == now.Epoch {
+		return wire.GapAhead, nil
 	}
-	return gapEpoch, nil
+	return wire.GapEpoch, nil
 }
 
 // rewind moves a fresh connection back by n events of each of its topics.
@@ -57,9 +51,9 @@ func (c *conn) rewind(ctx context.Context, n int) error {
 	s := &starts{after: make(map[subject.Pattern]uint64, len(c.patterns)), until: c.cursor.Seq}
 	least := c.cursor.Seq
 	for _, p := range c.patterns {
-		after, ok := c.e.tail.Last(p, n)
+		after, ok := c.h.cfg.Tail.Last(p, n)
 		if !ok {
-			page, err := c.e.cfg.Log.Range(ctx, stream.Query{Pattern: p, Last: n, Limit: 1})
+			page, err := c.h.cfg.Log.Range(ctx, stream.Query{Pattern: p, Last: n, Limit: 1})
 			if err != nil {
 				return fmt.Errorf("rewind: %w", err)
 			}
@@ -82,15 +76,15 @@ func (c *conn) opening(void string) (retry, words []byte) {
 	if c.gzip {
 		retry = blocks.AppendHeader(retry)
 	}
-	retry = append(retry, c.pack(appendRetry(nil, randomRetry().Milliseconds()))...)
+	retry = append(retry, c.pack(wire.AppendRetry(nil, wire.RandomRetry().Milliseconds()))...)
 	at := c.cursor
 	if void != "" {
-		x := c.e.tail.Extent()
+		x := c.h.cfg.Tail.Extent()
 		at = event.Cursor{Epoch: x.Epoch, Seq: x.Head}
 	}
-	words = appendControl(nil, at, typeHello, hello{
-		Conn: c.id.String(), Node: c.e.cfg.Node, Epoch: at.Epoch, Cursor: at.String(),
-		Topics: c.patterns, Resumed: c.resumed, HeartbeatMS: c.e.cfg.Heartbeat.Milliseconds(),
+	words = wire.AppendControl(nil, at, wire.TypeHello, wire.Hello{
+		Conn: c.id.String(), Node: c.h.cfg.Node, Epoch: at.Epoch, Cursor: at.String(),
+		Topics: c.patterns, Resumed: c.resumed, HeartbeatMS: c.h.cfg.Heartbeat.Milliseconds(),
 	})
 	if void != "" {
 		words = c.appendGaps(words, at, void)

@@ -1,4 +1,4 @@
-package edge
+package connection
 
 import (
 	"context"
@@ -66,7 +66,7 @@ func (s *shard) sendRoom(m *room, f *tail.Frame) {
 		c.count(f)
 		s.push(c, b)
 	}
-	s.r.e.metrics.delivered.Add(float64(sent))
+	s.r.h.metrics.delivered.Add(float64(sent))
 }
 
 // noteRoom notes one of several frames of this turn for everyone in a room who
@@ -141,7 +141,7 @@ func (s *shard) sendFrames(c *rawConn, frames []*tail.Frame, at event.Cursor) {
 			if wrote < len(b) {
 				s.block(c, b[wrote:])
 				c.moveTo(event.Cursor{Epoch: at.Epoch, Seq: f.Seq})
-				s.r.e.metrics.delivered.Add(float64(sent + 1))
+				s.r.h.metrics.delivered.Add(float64(sent + 1))
 				return
 			}
 			wrote -= len(b)
@@ -151,7 +151,7 @@ func (s *shard) sendFrames(c *rawConn, frames []*tail.Frame, at event.Cursor) {
 			s.flat = flat
 		}
 	}
-	s.r.e.metrics.delivered.Add(float64(sent))
+	s.r.h.metrics.delivered.Add(float64(sent))
 	c.moveTo(at)
 }
 
@@ -163,11 +163,11 @@ func (s *shard) offerRoom(m *room, f *tail.Frame) {
 		switch {
 		case c.closed, c.id.is(f.Except):
 		case !c.idle:
-			s.r.e.metrics.ephemeralDropped.Inc()
+			s.r.h.metrics.ephemeralDropped.Inc()
 		case c.offered == f: // overlapping patterns
 		default:
 			c.offered = f
-			s.r.e.metrics.delivered.Inc()
+			s.r.h.metrics.delivered.Inc()
 			b := c.bytesOf(f)
 			c.count(f)
 			s.push(c, b)
@@ -210,7 +210,7 @@ func (s *shard) pump(ctx context.Context, c *rawConn) {
 			s.seats = append(s.seats, m.seat)
 		}
 		frames := s.frames[:readBatch]
-		n, at, err := s.r.e.tail.Read(c.cursor, frames, s.seats...)
+		n, at, err := s.r.h.cfg.Tail.Read(c.cursor, frames, s.seats...)
 		switch {
 		case errors.Is(err, tail.ErrEpoch):
 			s.write(c, c.appendNewEpoch(nil))
@@ -245,7 +245,7 @@ func (s *shard) read(ctx context.Context, c *rawConn) {
 }
 
 // write packs and pushes.
-func (s *shard) write(c *rawConn, b []byte) bool { return s.push(c, c.pack(b)) }
+func (s *shard) write(c *rawConn, b []byte) { s.push(c, c.pack(b)) }
 
 // push writes b to a connection with nothing pending, and keeps what the socket
 // does not take. It reports whether all was taken.
@@ -292,7 +292,7 @@ func (s *shard) put(c *rawConn, b []byte) int {
 	}
 	if n > 0 {
 		c.lastSent, c.progress = s.now, s.now
-		s.r.e.metrics.bytes.Add(float64(n))
+		s.r.h.metrics.bytes.Add(float64(n))
 	}
 	return n
 }

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package edge
+package connection
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 // rawSink exists on Linux only; elsewhere every stream is an ordinary one.
 type rawSink struct{}
 
-func newRawSink(*Edge) *rawSink { return nil }
+func newRawSink(*Host) *rawSink { return nil }
 
 func (*rawSink) open() error { return nil }
 

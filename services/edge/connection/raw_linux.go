@@ -1,4 +1,4 @@
-package edge
+package connection
 
 import (
 	"context"
@@ -36,7 +36,7 @@ const (
 // written to by one of a few shards. A connection then costs its record and the
 // kernel's socket, and no goroutine.
 type rawSink struct {
-	e      *Edge
+	h      *Host
 	shards []*shard
 	next   atomic.Uint32 // the shard of the next connection
 	start  time.Time     // what the shards' clocks count from
@@ -45,8 +45,8 @@ type rawSink struct {
 }
 
 // newRawSink makes the shards. Nothing is acquired before open.
-func newRawSink(e *Edge) *rawSink {
-	r := &rawSink{e: e, start: time.Now()}
+func newRawSink(h *Host) *rawSink {
+	r := &rawSink{h: h, start: time.Now()}
 	for range runtime.GOMAXPROCS(0) {
 		r.shards = append(r.shards, newShard(r))
 	}
@@ -81,7 +81,7 @@ func (r *rawSink) poll(ctx context.Context) {
 	for ctx.Err() == nil {
 		n, err := syscall.EpollWait(r.epoll, events, int(pollEvery.Milliseconds()))
 		if err != nil && err != syscall.EINTR {
-			r.e.log.Error("epoll failed; streams that end will be noticed when written to", "err", err)
+			r.h.cfg.Logger.Error("epoll failed; streams that end will be noticed when written to", "err", err)
 			return
 		}
 		for _, ev := range events[:max(n, 0)] {
@@ -112,12 +112,12 @@ func (r *rawSink) serve(c echo.Context, s *conn, retry, words []byte) bool {
 	if rest.Reader.Buffered() > 0 {
 		// A client that sends more after asking for a stream speaks to nobody: the
 		// stream never ends, so its next request could never be answered.
-		r.e.log.Debug("bytes after a request for a stream are dropped", "bytes", rest.Reader.Buffered())
+		r.h.cfg.Logger.Debug("bytes after a request for a stream are dropped", "bytes", rest.Reader.Buffered())
 	}
 	fd, err := r.begin(nc, c.Response().Header(), retry, words)
 	if err != nil {
-		r.e.conns.release(s)
-		r.e.metrics.ends.WithLabelValues(causeGone).Inc()
+		r.h.conns.release(s)
+		r.h.metrics.ends.WithLabelValues(causeGone).Inc()
 		return true
 	}
 	sh := r.shards[r.next.Add(1)%uint32(len(r.shards))]
@@ -134,7 +134,7 @@ func (r *rawSink) begin(nc net.Conn, h http.Header, retry, words []byte) (int, e
 		return 0, fmt.Errorf("deadline: %w", err)
 	}
 	for _, b := range [][]byte{append(responseHead(h), retry...), words} {
-		r.e.metrics.bytes.Add(float64(len(b)))
+		r.h.metrics.bytes.Add(float64(len(b)))
 		if _, err := nc.Write(b); err != nil {
 			return 0, fmt.Errorf("opening: %w", err)
 		}
