@@ -105,6 +105,8 @@ func forbidden(from, dir string) string {
 			return ""
 		}
 		return "services are imported by services/app alone, and that by services/tidings; meet in NATS"
+	case from == "services/tidings" && to == "scripts/bench":
+		return "" // the load generator is a command of the one binary, and it stands on shared/ alone
 	case !within(to, "shared"):
 		return "only shared/ and services/ are imported"
 	case isKit(dir), !within(from, "shared"):

@@ -44,6 +44,7 @@ func commands() []command {
 		{"token", "[USER]", "print a token", runToken},
 		{"pub", "TOPIC [DATA]", "publish an event; DATA is read from standard input if it is - or left out", runPub},
 		{"sub", "PATTERN…", "print events as they come", runSub},
+		{"bench", "[SCENARIO…]", "measure a server: what a delivery and a connection cost, and whether everything arrives", runBench},
 		{"config", "", "print the effective settings and where they come from", runConfig},
 		{"version", "", "print the version", runVersion},
 	}

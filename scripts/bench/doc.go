@@ -1,0 +1,17 @@
+// Package bench measures a Tidings server: what a delivery and a connection cost,
+// how long events take, and whether every one of them arrived exactly once. The
+// server is a process of its own, started by the bench or already running, and it
+// is measured from outside: by /proc and by what its clients receive.
+//
+// Microseconds depend on the machine and on who else uses it. So the bench also
+// measures, before and after, what the kernel alone charges for the same bytes
+// (package floor) and states the server's cost as a multiple of that.
+//
+// A run is a few stages, each with a population of subscribers (package load) that
+// several scenarios share, because connecting thousands takes longer than measuring
+// them. stage_crowd.go has the large population, stage_room.go the usual ones.
+//
+// # Concurrency
+//
+// Run works in the caller's goroutine; one more waits for the server's process.
+package bench

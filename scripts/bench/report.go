@@ -1,0 +1,224 @@
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"tidings/scripts/bench/load"
+	"tidings/scripts/bench/proc"
+)
+
+// Unit says how a figure is shown. In JSON all figures are in these units.
+type Unit string
+
+// The units.
+const (
+	Microseconds Unit = "µs"
+	Milliseconds Unit = "ms"
+	Seconds      Unit = "s"
+	Bytes        Unit = "B"
+	Times        Unit = "×" // a ratio
+	Count        Unit = ""
+)
+
+// Figure is one measured number.
+type Figure struct {
+	// Key names it in JSON and Label for people.
+	Key, Label string
+	Value      float64
+	Unit       Unit
+	// AtMost is the goal, if Goal is set. A figure measured under other conditions than
+	// the goal's has none.
+	Goal   bool
+	AtMost float64
+}
+
+// Met says whether the figure reached its goal, or has none.
+func (f Figure) Met() bool { return !f.Goal || f.Value <= f.AtMost }
+
+// atMost adds a goal if the conditions are the goal's.
+func (f Figure) atMost(most float64, applies bool) Figure {
+	f.Goal, f.AtMost = applies, most
+	return f
+}
+
+// MarshalJSON implements json.Marshaler.
+func (f Figure) MarshalJSON() ([]byte, error) {
+	out := map[string]any{"value": f.Value, "unit": f.Unit}
+	if f.Goal {
+		out["at_most"], out["met"] = f.AtMost, f.Met()
+	}
+	return json.Marshal(out)
+}
+
+// Section is what one scenario found.
+type Section struct {
+	// Scenario is its name, Title its conditions in words.
+	Scenario, Title string
+	Figures         []Figure
+	// Counts are its deliveries; nil when it published nothing.
+	Counts *load.Counts
+	// Note is what else a reader should know, as a sentence; or "".
+	Note string
+}
+
+// MarshalJSON implements json.Marshaler: the figures become an object.
+func (s Section) MarshalJSON() ([]byte, error) {
+	figures := map[string]Figure{}
+	for _, f := range s.Figures {
+		figures[f.Key] = f
+	}
+	return json.Marshal(struct {
+		Scenario string            `json:"scenario"`
+		Title    string            `json:"title"`
+		Figures  map[string]Figure `json:"figures"`
+		Counts   *load.Counts      `json:"counts,omitempty"`
+		Note     string            `json:"note,omitempty"`
+	}{s.Scenario, s.Title, figures, s.Counts, s.Note})
+}
+
+// Report is what a run found.
+type Report struct {
+	// Machine is where it ran, Transport and Publish how events travelled.
+	Machine   proc.Machine   `json:"machine"`
+	Transport load.Transport `json:"transport"`
+	Publish   string         `json:"publish"`
+	// Size is the data of an event and Frame what becomes of it on the wire, in bytes.
+	Size  int `json:"size"`
+	Frame int `json:"frame"`
+	// Sections are in the order of the scenarios.
+	Sections []Section `json:"sections"`
+	// Took is the length of the run in seconds.
+	Took float64 `json:"took_s"`
+}
+
+// Exact says whether no event was lost, doubled or out of order.
+func (r *Report) Exact() bool {
+	for _, s := range r.Sections {
+		if s.Counts != nil && !s.Counts.Exact() {
+			return false
+		}
+	}
+	return true
+}
+
+// Missed is how many goals were missed, Goals how many there were.
+func (r *Report) Missed() (missed, goals int) {
+	for _, s := range r.Sections {
+		for _, f := range s.Figures {
+			if f.Goal {
+				goals++
+			}
+			if !f.Met() {
+				missed++
+			}
+		}
+	}
+	return missed, goals
+}
+
+// WriteJSON writes the report for machines.
+func (r *Report) WriteJSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(r); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+// WriteText writes the report for people.
+func (r *Report) WriteText(w io.Writer) error {
+	m := r.Machine
+	fmt.Fprintf(w, "tidings bench · %d × %s · Linux %s · load %.1f\n", m.CPUs, m.Model, m.Kernel, m.Load)
+	fmt.Fprintf(w, "%s, published over %s · events of %d B, %d B on the wire\n", r.Transport, r.Publish, r.Size, r.Frame)
+	for _, s := range r.Sections {
+		if err := s.write(w); err != nil {
+			return fmt.Errorf("write the report: %w", err)
+		}
+	}
+	missed, goals := r.Missed()
+	exact := "exactly once, in order"
+	if !r.Exact() {
+		exact = "NOT exactly once, in order"
+	}
+	_, err := fmt.Fprintf(w, "\n%d of %d goals met, %s, %.0f s\n", goals-missed, goals, exact, r.Took)
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+func (s Section) write(w io.Writer) error {
+	fmt.Fprintf(w, "\n%s · %s\n", s.Scenario, s.Title)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, f := range s.Figures {
+		goal := ""
+		if f.Goal {
+			verdict := "met"
+			if !f.Met() {
+				verdict = "MISSED"
+			}
+			goal = "goal ≤ " + format(f.AtMost, f.Unit) + "\t" + verdict
+		}
+		fmt.Fprintf(t, "  %s\t%12s\t%s\n", f.Label, format(f.Value, f.Unit), goal)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if c := s.Counts; c != nil {
+		verdict := "exact"
+		if !c.Exact() {
+			verdict = "NOT EXACT"
+		}
+		fmt.Fprintf(w, "  %s of %s delivered: %d lost, %d twice, %d out of order, %d stray, %d gaps, %d cut off: %s\n",
+			thousands(c.Delivered), thousands(c.Expected), c.Lost, c.Doubled, c.Disordered, c.Strays, c.Gaps, c.Cut, verdict)
+	}
+	if s.Note != "" {
+		fmt.Fprintf(w, "  %s\n", s.Note)
+	}
+	return nil
+}
+
+// format shows a number with as many digits as it is worth.
+func format(v float64, u Unit) string {
+	switch {
+	case u == Count && v == math.Trunc(v):
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case u == Bytes && (v >= 10<<10 || v <= -10<<10):
+		return strconv.FormatFloat(v/(1<<10), 'f', 1, 64) + " KiB"
+	case u == Bytes:
+		return strconv.FormatFloat(v, 'f', 0, 64) + " B"
+	case v >= 100 || v <= -100:
+		return strconv.FormatFloat(v, 'f', 0, 64) + " " + string(u)
+	}
+	return strings.TrimSpace(strconv.FormatFloat(v, 'f', 2, 64) + " " + string(u))
+}
+
+// thousands writes a number with separators.
+func thousands(n uint64) string {
+	s := strconv.FormatUint(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// micros, millis and secs are durations in a figure's unit.
+func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
+func millis(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
+func secs(d time.Duration) float64   { return d.Seconds() }
+
+// ratio divides, 0 by nothing.
+func ratio(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"tidings/scripts/bench"
+	"tidings/scripts/bench/load"
+	"tidings/services/app"
+	"tidings/shared/auth"
+	"tidings/shared/config"
+	"tidings/shared/testkit"
+)
+
+// TestMain lets the test binary stand in for the program: the bench starts servers
+// and drains as children of its own file.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-test.") {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// benchReport is what the tests read of the JSON.
+type benchReport struct {
+	Sections []struct {
+		Scenario string
+		Counts   *load.Counts
+		Figures  map[string]struct{ Value float64 }
+	}
+}
+
+// runBenchWith runs the command and returns its report. env is all it sees of the
+// environment.
+func runBenchWith(t *testing.T, env map[string]string, args ...string) benchReport {
+	t.Helper()
+	var out, progress bytes.Buffer
+	p := &program{out: &out, err: &progress, self: "tidings", env: func(k string) (string, bool) { v, ok := env[k]; return v, ok }}
+	if code := p.main(t.Context(), append([]string{"bench", "--json"}, args...)); code != 0 {
+		t.Fatalf("bench %q: exit %d\n%s%s", args, code, progress.String(), out.String())
+	}
+	var r benchReport
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatalf("%v in\n%s", err, out.String())
+	}
+	return r
+}
+
+// checkExact expects so many deliveries in each section of a scenario.
+func (r benchReport) checkExact(t *testing.T, scenario string, sections int) {
+	t.Helper()
+	n := 0
+	for _, s := range r.Sections {
+		if s.Scenario != scenario {
+			continue
+		}
+		n++
+		if s.Counts == nil || !s.Counts.Exact() || s.Counts.Delivered == 0 {
+			t.Errorf("%s: %+v", scenario, s.Counts)
+		}
+	}
+	if n != sections {
+		t.Errorf("%d sections of %s, want %d", n, scenario, sections)
+	}
+}
+
+// TestBenchRunningServer measures an app in this process.
+func TestBenchRunningServer(t *testing.T) {
+	t.Parallel()
+	const none = "127.0.0.1:0"
+	secret := auth.GenerateSecret()
+	args := []string{"--http", none, "--admin", none, "--nats-listen", none, "--data", t.TempDir(), "--jwt-secret", secret, "--drain", "1s"}
+	s, _, err := config.Load(args, func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := app.New(t.Context(), app.Options{Settings: s, Services: []string{app.Edge, app.Producer}, Log: testkit.Log(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("the app: %v", err)
+		}
+	})
+	env := map[string]string{
+		"TIDINGS_JWT_SECRET": secret, "TIDINGS_ADMIN": strings.TrimPrefix(a.AdminURL(), "http://"), "TIDINGS_NATS": a.NATSURL(),
+	}
+	running := []string{"--url", a.URL(), "--server-pid", strconv.Itoa(os.Getpid()), "--conns", "50", "--crowd", "50"}
+	runBenchWith(t, env, append(running, "--for", "1s", "--deliveries", "2500", bench.Fanout)...).checkExact(t, bench.Fanout, 4)
+	runBenchWith(t, env, append(running, "--for", "200ms", "--publish", "http", bench.Latency)...).checkExact(t, bench.Latency, 1)
+}
+
+// TestBenchOwnServer runs every scenario, each very small, against a server that the
+// bench starts.
+func TestBenchOwnServer(t *testing.T) {
+	t.Parallel()
+	r := runBenchWith(t, nil, "--conns", "20", "--crowd", "40", "--rooms", "4", "--topics", "5", "--for", "200ms", "--deliveries", "1000", "--missed", "30")
+	r.checkExact(t, bench.Fanout, 4)
+	for _, scenario := range []string{bench.Rooms, bench.Storm, bench.Topics, bench.Slow, bench.Latency} {
+		r.checkExact(t, scenario, 1)
+	}
+	for _, s := range r.Sections {
+		switch s.Scenario {
+		case bench.Idle:
+			if s.Figures["cpu_us_per_connect"].Value < 0 || s.Figures["connect_p50_ms"].Value <= 0 {
+				t.Errorf("idle: %+v", s.Figures)
+			}
+		case bench.Storm:
+			if s.Counts.Delivered != 40*30 || s.Figures["nats_reads"].Value != 0 {
+				t.Errorf("storm: %+v, %+v", s.Counts, s.Figures)
+			}
+		}
+	}
+}
+
+func TestBenchUsage(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"typhoon"}, {"--conns", "-1"}, {"--url", "ftp://x"}, {"--url", "http://127.0.0.1:1", "--data", t.TempDir()}, {"--url", "http://127.0.0.1:1", "--admin", ""},
+	} {
+		var out, errs bytes.Buffer
+		p := &program{out: &out, err: &errs, self: "tidings", env: func(string) (string, bool) { return "", false }}
+		if code := p.main(t.Context(), append([]string{"bench"}, args...)); code != exitUsage || errs.Len() == 0 {
+			t.Errorf("bench %q: exit %d, %s", args, code, errs.String())
+		}
+	}
+}
