@@ -11,6 +11,9 @@ import (
 	"tidings/shared/event"
 )
 
+// hangUpReads bounds how much a client's bytes are read away, at 4 KiB each.
+const hangUpReads = 16
+
 // rawConn is a connection that a shard writes to. It belongs to the shard's
 // goroutine, except while a read of the stream is under way: then its conn belongs
 // to the reader.
@@ -42,10 +45,10 @@ type rawConn struct {
 
 // hangUp closes the socket. What was written is still sent; what the client sent
 // is read away first, because closing over unread bytes would reset the connection
-// and lose the last words.
+// and lose the last words. Who sends faster than that does not care to hear them.
 func (c *rawConn) hangUp() {
 	var junk [4096]byte
-	for {
+	for range hangUpReads {
 		if n, err := syscall.Read(int(c.fd), junk[:]); n <= 0 || err != nil {
 			break
 		}

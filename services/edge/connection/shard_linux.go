@@ -60,6 +60,7 @@ type shard struct {
 	mu      sync.Mutex
 	inbox   []task
 	lagging bool // frames were left out of the inbox
+	ended   bool // nobody reads the inbox any more
 
 	// Owned by the shard's goroutine.
 	rooms  map[subject.Pattern]*room
@@ -114,12 +115,17 @@ func (m *room) Offer(f *tail.Frame) { m.s.post(task{kind: taskOffer, room: m, fr
 // post gives the shard something to do. Of frames, only so many may wait.
 func (s *shard) post(t task) {
 	s.mu.Lock()
+	ended := s.ended
 	if (t.kind == taskFrame || t.kind == taskOffer) && len(s.inbox) >= maxInbox {
 		s.lagging = s.lagging || t.kind == taskFrame
-	} else {
+	} else if !ended {
 		s.inbox = append(s.inbox, t)
 	}
 	s.mu.Unlock()
+	if ended && t.kind == taskAdd { // it came too late
+		t.conn.hangUp()
+		s.r.h.conns.release(&t.conn.conn)
+	}
 	select {
 	case s.wake <- struct{}{}:
 	default: // it will look anyway
@@ -300,6 +306,9 @@ func (m *room) compact() {
 
 // end closes everything when the sink stops.
 func (s *shard) end(ctx context.Context) {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
 	s.turn(ctx)
 	for len(s.conns) > 0 {
 		s.close(s.conns[0], causeGone)
