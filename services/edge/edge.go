@@ -24,7 +24,7 @@ type Edge struct {
 	host    *connection.Host
 	metrics *metrics
 
-	epoch string // of the entries that come; owned by the follower's goroutine
+	at event.Cursor // the last entry that came; owned by the follower's goroutine
 
 	health health
 	canary canary
@@ -89,7 +89,7 @@ func (e *Edge) follow(ctx context.Context) {
 	handler := stream.Handler{
 		Epoch: func(start event.Cursor) {
 			e.log.Info("following the log", "after", start.String())
-			e.epoch = start.Epoch
+			e.at = start
 			e.tail.Reset(start)
 		},
 		Entry:  e.entry,
@@ -124,9 +124,17 @@ func (e *Edge) tailStart(ctx context.Context) (event.Cursor, error) {
 
 // entry takes one entry of the log.
 func (e *Edge) entry(en stream.Entry) {
+	if en.Seq > e.at.Seq+1 {
+		// The log's limits dropped something before it came here, perhaps long ago and
+		// perhaps while this edge was cut off. The tail cannot answer for what is before;
+		// the stream can, and knows for which topics it matters.
+		e.metrics.holes.Inc()
+		e.tail.Reset(event.Cursor{Epoch: e.at.Epoch, Seq: en.Seq - 1})
+	}
+	e.at.Seq = en.Seq
 	switch {
 	case en.Event.Topic != "":
-		e.tail.Append(tail.Encode(en.Event, event.Cursor{Epoch: e.epoch, Seq: en.Seq}))
+		e.tail.Append(tail.Encode(en.Event, e.at))
 		e.metrics.followed.Inc()
 	case en.Canary != nil:
 		e.tail.Skip(en.Seq)

@@ -4,9 +4,9 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // metrics are what an operator watches of an edge.
 type metrics struct {
-	followed, notEvents, ephemeral, canaryFailed prometheus.Counter
-	lag                                          prometheus.Gauge
-	canarySeconds                                prometheus.Histogram
+	followed, holes, notEvents, ephemeral, canaryFailed prometheus.Counter
+	lag                                                 prometheus.Gauge
+	canarySeconds                                       prometheus.Histogram
 }
 
 func newMetrics(e *Edge, reg prometheus.Registerer) *metrics {
@@ -18,6 +18,7 @@ func newMetrics(e *Edge, reg prometheus.Registerer) *metrics {
 	}
 	m := &metrics{
 		followed:     counter("followed_events_total", "Events taken from the log."),
+		holes:        counter("holes_total", "Places where the log had dropped something before this edge saw it."),
 		notEvents:    counter("not_events_total", "Messages on event subjects whose topic is malformed; they are skipped."),
 		ephemeral:    counter("ephemeral_events_total", "Ephemeral events taken from NATS."),
 		canaryFailed: counter("canary_failed_total", "Canaries the log did not take."),
@@ -28,7 +29,7 @@ func newMetrics(e *Edge, reg prometheus.Registerer) *metrics {
 		}),
 	}
 	reg.MustRegister(
-		m.followed, m.notEvents, m.ephemeral, m.canaryFailed, m.lag, m.canarySeconds,
+		m.followed, m.holes, m.notEvents, m.ephemeral, m.canaryFailed, m.lag, m.canarySeconds,
 		gauge("connections", "Live connections.", func() float64 { return float64(e.host.Count()) }),
 		gauge("tail_bytes", "Bytes of the memory tail.", func() float64 { return float64(e.tail.Extent().Bytes) }),
 		gauge("tail_events", "Events in the memory tail.", func() float64 { return float64(e.tail.Extent().Frames) }),

@@ -28,23 +28,43 @@ const ticketRetry = 2 * time.Second
 
 // TicketStore keeps one-time tickets in a NATS bucket in memory, so that a ticket
 // from one edge opens a stream on any other, once.
-type TicketStore struct{ kv jetstream.KeyValue }
+type TicketStore struct {
+	conn   *natsx.Conn
+	bucket jetstream.KeyValueConfig
+	kv     jetstream.KeyValue
+}
 
 // OpenTicketStore creates the bucket if needed.
 func OpenTicketStore(ctx context.Context, conn *natsx.Conn, space subject.Space) (*TicketStore, error) {
-	kv, err := conn.JS.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+	s := &TicketStore{conn: conn, bucket: jetstream.KeyValueConfig{
 		Bucket: space.Stream("tickets"), Description: "Tidings: one-time tickets",
 		TTL: ticketKeep, MaxBytes: ticketBytes, Storage: jetstream.MemoryStorage,
-	})
+	}}
+	var err error
+	if s.kv, err = s.open(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *TicketStore) open(ctx context.Context) (jetstream.KeyValue, error) {
+	kv, err := s.conn.JS.CreateOrUpdateKeyValue(ctx, s.bucket)
 	if err != nil {
 		return nil, fmt.Errorf("ticket bucket: %w", natsx.Classify(err))
 	}
-	return &TicketStore{kv}, nil
+	return kv, nil
 }
 
-// Put implements auth.TicketStore.
+// Put implements auth.TicketStore. A bucket in memory is gone after a restart of
+// NATS, with the tickets, which have expired by then; the next Put makes it again.
 func (s *TicketStore) Put(ctx context.Context, key string, value []byte) error {
-	if _, err := s.kv.Create(ctx, key, value); err != nil {
+	_, err := s.kv.Create(ctx, key, value)
+	if err != nil {
+		if _, err = s.open(ctx); err == nil {
+			_, err = s.kv.Create(ctx, key, value)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("store a ticket: %w", natsx.Classify(err))
 	}
 	return nil
@@ -54,7 +74,12 @@ func (s *TicketStore) Put(ctx context.Context, key string, value []byte) error {
 // bound to the revision that was read.
 func (s *TicketStore) Take(ctx context.Context, key string) ([]byte, error) {
 	entry, err := s.kv.Get(ctx, key)
-	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey) {
+	if err != nil && !absent(err) {
+		if _, err = s.open(ctx); err == nil { // see Put
+			entry, err = s.kv.Get(ctx, key)
+		}
+	}
+	if absent(err) {
 		return nil, auth.ErrNoTicket
 	}
 	if err != nil {
@@ -69,6 +94,11 @@ func (s *TicketStore) Take(ctx context.Context, key string) ([]byte, error) {
 		return nil, fmt.Errorf("take a ticket: %w", natsx.Classify(err))
 	}
 	return entry.Value(), nil
+}
+
+// absent reports whether there is no such key.
+func absent(err error) bool {
+	return errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey)
 }
 
 // issueTicket is POST /v1/tickets: a one-time ticket with the caller's grant, for

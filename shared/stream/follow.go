@@ -127,14 +127,20 @@ func (f *follower) locate(ctx context.Context) error {
 	if lost {
 		f.l.log.Error("the event log lost its end; all cursors are void", "had", f.at.Seq, "has", info.State.LastSeq)
 		if info, err = f.l.rotate(ctx, f.at.Epoch); err == nil {
-			f.at, f.started = event.Cursor{Epoch: extent(info).Epoch, Seq: info.State.LastSeq}, false
+			f.at, f.started = event.Cursor{Epoch: extent(info).Epoch, Seq: epochStart(info)}, false
 		}
 	}
 	if err != nil {
 		return err
 	}
 	if x := extent(info); f.at.Epoch != x.Epoch {
-		f.at, f.started = event.Cursor{Epoch: x.Epoch, Seq: x.First - 1}, false
+		// Another follower may have seen the loss first. What stands before the epoch's
+		// start was handed over in the old one.
+		seq := max(x.First-1, epochStart(info))
+		if f.at.Epoch == "" {
+			seq = x.First - 1 // nothing was handed over yet
+		}
+		f.at, f.started = event.Cursor{Epoch: x.Epoch, Seq: seq}, false
 	}
 	if !f.started {
 		f.started, f.stored = true, time.Time{}
@@ -236,6 +242,9 @@ func (f *follower) read(ctx context.Context, msgs <-chan *nats.Msg, up <-chan na
 			if quiet && len(msgs) == 0 {
 				return fmt.Errorf("%w: nothing came for %v: %w", ErrUnavailable, followSilence, errSilent)
 			}
+			if f.renamed(ctx) {
+				return errReset
+			}
 			quiet = true
 			silence.Reset(followSilence)
 		case m := <-msgs:
@@ -246,6 +255,15 @@ func (f *follower) read(ctx context.Context, msgs <-chan *nats.Msg, up <-chan na
 			}
 		}
 	}
+}
+
+// renamed reports whether the log got another epoch while it was followed: of two
+// followers that find at once that it lost its end, one overwrites the other's.
+func (f *follower) renamed(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, apiWait)
+	defer cancel()
+	epoch, err := f.l.knownEpoch(ctx)
+	return err == nil && epoch != f.at.Epoch
 }
 
 // errSilent tells a lost consumer from a lost connection in the log.

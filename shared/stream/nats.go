@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strconv"
 	"sync"
 	"time"
@@ -23,6 +24,9 @@ const (
 	// epochKey is the stream's metadata that holds the epoch, so that it lives and
 	// dies with the stream.
 	epochKey = "tidings-epoch"
+	// epochStartKey is the metadata that holds where the epoch began, if that was not
+	// the stream's beginning: what stands before belongs to an older one.
+	epochStartKey = "tidings-epoch-start"
 	// ackWait bounds the wait for a store acknowledgement. A leader election takes
 	// about five seconds; a caller that waits longer is better told so.
 	ackWait = 5 * time.Second
@@ -33,8 +37,10 @@ const (
 	duplicateWindow = 2 * time.Minute
 	// epochFresh is how long an epoch that was read counts as the present one.
 	epochFresh = 5 * time.Second
-	// canaryTTL lets canaries vanish from the log by themselves.
-	canaryTTL = time.Minute
+	// canaryTTL lets canaries vanish from the log by themselves. Each that vanishes
+	// leaves a hole in the sequences, and a follower that begins before a hole cannot
+	// tell what was there: so they stay for longer than a tail reaches back.
+	canaryTTL = 30 * time.Minute
 	// headerKey makes a publish idempotent; headerTTL limits a message's life.
 	headerKey, headerTTL = jetstream.MsgIDHeader, jetstream.MsgTTLHeader
 )
@@ -218,18 +224,35 @@ func (l *NATS) ensure(ctx context.Context, epoch string) (*jetstream.StreamInfo,
 	return l.conn.EnsureStream(ctx, want)
 }
 
+// epochStart returns the position that the stream's epoch began after.
+func epochStart(info *jetstream.StreamInfo) uint64 {
+	start, err := strconv.ParseUint(info.Config.Metadata[epochStartKey], 10, 64)
+	if err != nil {
+		return 0 // there is none: the epoch is as old as the stream
+	}
+	return start
+}
+
 // rotate gives the stream a new epoch because its end was lost: old positions
-// would silently mean other events. Several followers may do this at once; the
-// last one wins and all read it back.
+// would silently mean other events. Several followers find out at about the same
+// time. The random pause before lets one of them be first, the one after shows to
+// all who was last.
 func (l *NATS) rotate(ctx context.Context, old string) (*jetstream.StreamInfo, error) {
+	if err := pause(ctx, rand.N(apiWait/2)); err != nil {
+		return nil, err
+	}
 	info, err := l.info(ctx)
 	if err != nil || info.Config.Metadata[epochKey] != old {
 		return info, err
 	}
 	cfg := info.Config
 	cfg.Metadata[epochKey] = newEpoch()
+	cfg.Metadata[epochStartKey] = strconv.FormatUint(info.State.LastSeq, 10)
 	if _, err := l.conn.JS.UpdateStream(ctx, cfg); err != nil {
 		return nil, classify(fmt.Errorf("new epoch for %s: %w", cfg.Name, err))
+	}
+	if err := pause(ctx, apiWait/2); err != nil {
+		return nil, err
 	}
 	return l.info(ctx)
 }

@@ -305,7 +305,7 @@ func TestCanary(t *testing.T) {
 		t.Fatal(err)
 	}
 	m, err := s.GetMsg(t.Context(), ack.Cursor.Seq)
-	if err != nil || m.Header.Get(jetstream.MsgTTLHeader) != "1m0s" || !s.CachedInfo().Config.AllowMsgTTL {
+	if err != nil || m.Header.Get(jetstream.MsgTTLHeader) != "30m0s" || !s.CachedInfo().Config.AllowMsgTTL {
 		t.Errorf("the canary lives for %q, %v", m.Header.Get(jetstream.MsgTTLHeader), err)
 	}
 	// A minute is too long for a test: the server is shown to heed the header.

@@ -10,8 +10,8 @@ import (
 // Reader is who wants to know that something is there to read. Its methods are
 // called from the follower's goroutine and must not block.
 type Reader interface {
-	// Wake says that View.Read may now return something: f, or, if f is nil, the
-	// tail was reset.
+	// Wake says that View.Read may now return something: f, or, if f is nil, that
+	// the reader must look where it stands: the tail was reset.
 	Wake(f *Frame)
 	// Offer hands over an ephemeral frame. A reader that is busy drops it.
 	Offer(f *Frame)

@@ -58,8 +58,8 @@ func (t *Tail) Extent() Extent {
 	return Extent{t.epoch, t.start, t.head, t.frames.len(), t.size, len(t.interests)}
 }
 
-// Reset empties the tail: the log goes on after another position. Readers are
-// woken and find out when they read.
+// Reset empties the tail: the log goes on after another position, or has dropped
+// something before that one. Readers are woken and find out when they read.
 func (t *Tail) Reset(start event.Cursor) {
 	t.mu.Lock()
 	t.epoch, t.start, t.head, t.size, t.frames = start.Epoch, start.Seq, start.Seq, 0, queue{}
