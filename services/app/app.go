@@ -42,6 +42,9 @@ const (
 	// spareConns are connections above the edge's bound: at its bound the edge still
 	// has to be able to tell a newcomer so, and the API to answer.
 	spareConns = 5000
+	// shortestDrain stands for a drain time of 0, which means "all at once" to an
+	// operator and "the default" to the edge.
+	shortestDrain = time.Nanosecond
 	// localGrant is how long the grant of local programs in development lasts: for
 	// as long as any development process.
 	localGrant = 10 * 365 * 24 * time.Hour
@@ -57,7 +60,7 @@ type Options struct {
 	// Services are names of Services; at least one.
 	Services []string
 	// Dev loosens what only a developer's own machine may loosen: programs on it may
-	// publish without a token, and the metrics feed runs.
+	// publish without a token, and the secret of tokens may be short.
 	Dev bool
 	// Version is shown by the console.
 	Version string
@@ -79,7 +82,7 @@ type App struct {
 }
 
 // New connects, wires and listens. Nothing is served before Run. A failed New has
-// released everything again.
+// released everything again; what a successful one holds, Run or Close releases.
 func New(ctx context.Context, opts Options) (*App, error) {
 	a := &App{opts: opts, metrics: prometheus.NewRegistry()}
 	if err := a.setup(ctx); err != nil {
@@ -125,6 +128,10 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(err, a.stop())
 }
 
+// Close releases what New acquired. It is for an App that will not be run: Run does
+// it by itself. Closing twice, or after Run, is fine.
+func (a *App) Close() error { return a.stop() }
+
 // untilDone keeps a process without running services, such as a console alone, up.
 func untilDone(ctx context.Context) error {
 	<-ctx.Done()
@@ -141,7 +148,7 @@ func (a *App) stop() error {
 // and pieces would have to hand its whole state around.
 func (a *App) setup(ctx context.Context) error {
 	s, log := a.opts.Settings, a.opts.Log
-	if err := checkServices(a.opts.Services); err != nil {
+	if err := CheckServices(a.opts.Services); err != nil {
 		return err
 	}
 	space, err := subject.NewSpace(s.Prefix)
@@ -265,7 +272,7 @@ func (a *App) producerConfig() producer.Config {
 func edgeConfig(s *config.Settings, space subject.Space, log *stream.NATS, conn *natsx.Conn, authn *auth.Authenticator) edge.Config {
 	return edge.Config{
 		Node: s.Node, Space: space, Log: log, NATS: conn, Auth: authn,
-		Heartbeat: s.Heartbeat, Drain: s.Drain, TailBytes: int64(s.TailBytes),
+		Heartbeat: s.Heartbeat, Drain: max(s.Drain, shortestDrain), TailBytes: int64(s.TailBytes),
 		Connections: s.MaxConnections, PerUser: s.MaxConnectionsPerUser, PerIP: s.MaxConnectionsPerIP, Topics: s.MaxTopics,
 	}
 }
@@ -302,7 +309,9 @@ func (a *App) open(name, addr string, h http.Handler, conns int) (*httpx.Server,
 
 func (a *App) has(service string) bool { return slices.Contains(a.opts.Services, service) }
 
-func checkServices(names []string) error {
+// CheckServices returns an error that lists the services there are, unless names
+// are one or more of them.
+func CheckServices(names []string) error {
 	if len(names) == 0 {
 		return fmt.Errorf("no service named; there are %s", strings.Join(Services(), ", "))
 	}

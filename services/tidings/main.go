@@ -60,6 +60,9 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// A stop can take as long as streams may drain; whoever asks twice is in a hurry
+	// and gets what a signal does by itself.
+	context.AfterFunc(ctx, stop)
 	p := &program{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.LookupEnv, self: selfName(os.Args[0])}
 	code := p.main(ctx, os.Args[1:])
 	stop()

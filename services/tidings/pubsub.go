@@ -90,7 +90,12 @@ func runPub(ctx context.Context, p *program, args []string) error {
 		if err := conn.NC.PublishMsg(m); err != nil {
 			return fmt.Errorf("publish: %w", err)
 		}
-		return conn.NC.FlushWithContext(ctx)
+		ctx, cancel := context.WithTimeout(ctx, connectWait)
+		defer cancel()
+		if err := conn.NC.FlushWithContext(ctx); err != nil {
+			return fmt.Errorf("publish: %w", err)
+		}
+		return nil
 	}
 	key := ""
 	if ev.ID != "" {
@@ -190,7 +195,7 @@ func startOf(ctx context.Context, log stream.Log, since string) (event.Cursor, e
 func (p *program) print(ev event.Event, at event.Cursor, asJSON bool) {
 	line := ev.AppendJSONCursor(nil, at)
 	if asJSON {
-		fmt.Fprintf(p.out, "%s\n", line)
+		fmt.Fprintf(p.out, "%s\n", inertJSON(line))
 		return
 	}
 	var e struct {
@@ -204,12 +209,29 @@ func (p *program) print(ev event.Event, at event.Cursor, asJSON bool) {
 	fmt.Fprintf(p.out, "%s  %s  %s  %s  %s\n", at, ev.Time.Local().Format("15:04:05.000"), ev.Topic, ev.Type, inert(data))
 }
 
+// inertJSON is inert for JSON, which stays the same value: what could steer a
+// terminal and JSON allows stands in its strings, where it can be escaped.
+func inertJSON(line []byte) string {
+	var b strings.Builder
+	for _, r := range string(line) {
+		if steers(r) {
+			fmt.Fprintf(&b, "\\u%04x", r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
 // inert keeps an event from steering the terminal.
 func inert(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+		if steers(r) {
 			return '\uFFFD'
 		}
 		return r
 	}, s)
 }
+
+// steers reports whether a terminal would act on r.
+func steers(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }

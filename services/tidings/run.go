@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -34,8 +35,8 @@ func runUp(ctx context.Context, p *program, args []string) error {
 	if err != nil {
 		return err
 	}
-	if len(services) == 0 {
-		return fmt.Errorf("%w: name the services to run: %s", errUsage, strings.Join(app.Services(), ", "))
+	if err := app.CheckServices(services); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
 	}
 	return p.serve(ctx, app.Options{Settings: s, Services: services}, func(*app.App) error { return nil })
 }
@@ -53,7 +54,7 @@ func (p *program) serve(ctx context.Context, opts app.Options, started func(*app
 	}
 	log.Info("listening", "services", strings.Join(opts.Services, " "), "http", a.URL(), "admin", a.AdminURL(), "node", opts.Settings.Node)
 	if err := started(a); err != nil {
-		return err
+		return errors.Join(err, a.Close())
 	}
 	return a.Run(ctx)
 }
