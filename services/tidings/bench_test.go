@@ -1,10 +1,11 @@
-package main
+package main_test
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,16 +17,6 @@ import (
 	"tidings/shared/config"
 	"tidings/shared/testkit"
 )
-
-// TestMain lets the test binary stand in for the program: the bench starts servers
-// and drains as children of its own file.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-test.") {
-		main()
-		return
-	}
-	os.Exit(m.Run())
-}
 
 // benchReport is what the tests read of the JSON.
 type benchReport struct {
@@ -40,16 +31,31 @@ type benchReport struct {
 // environment.
 func runBenchWith(t *testing.T, env map[string]string, args ...string) benchReport {
 	t.Helper()
-	var out, progress bytes.Buffer
-	p := &program{out: &out, err: &progress, self: "tidings", env: func(k string) (string, bool) { v, ok := env[k]; return v, ok }}
-	if code := p.main(t.Context(), append([]string{"bench", "--json"}, args...)); code != 0 {
-		t.Fatalf("bench %q: exit %d\n%s%s", args, code, progress.String(), out.String())
+	out, progress, code := benchCommand(t, env, append([]string{"--json"}, args...)...)
+	if code != 0 {
+		t.Fatalf("bench %q: exit %d\n%s%s", args, code, progress, out)
 	}
 	var r benchReport
-	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
-		t.Fatalf("%v in\n%s", err, out.String())
+	if err := json.Unmarshal(out, &r); err != nil {
+		t.Fatalf("%v in\n%s", err, out)
 	}
 	return r
+}
+
+// benchCommand runs tidings bench to its end.
+func benchCommand(t *testing.T, env map[string]string, args ...string) (out, progress []byte, code int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), built.plain, append([]string{"bench"}, args...)...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir()}
+	for k, v := range env {
+		cmd.Env = append(cmd.Env, k+"="+v)
+	}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return stdout.Bytes(), stderr.Bytes(), cmd.ProcessState.ExitCode()
 }
 
 // checkExact expects so many deliveries in each section of a scenario.
@@ -129,10 +135,8 @@ func TestBenchUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{"typhoon"}, {"--conns", "-1"}, {"--url", "ftp://x"}, {"--url", "http://127.0.0.1:1", "--data", t.TempDir()}, {"--url", "http://127.0.0.1:1", "--admin", ""},
 	} {
-		var out, errs bytes.Buffer
-		p := &program{out: &out, err: &errs, self: "tidings", env: func(string) (string, bool) { return "", false }}
-		if code := p.main(t.Context(), append([]string{"bench"}, args...)); code != exitUsage || errs.Len() == 0 {
-			t.Errorf("bench %q: exit %d, %s", args, code, errs.String())
+		if _, told, code := benchCommand(t, nil, args...); code != 2 || len(told) == 0 {
+			t.Errorf("bench %q: exit %d, %s", args, code, told)
 		}
 	}
 }

@@ -304,14 +304,14 @@ func (m *room) compact() {
 	}
 }
 
-// end closes everything when the sink stops.
+// end sends everybody who is still there away when the sink stops.
 func (s *shard) end(ctx context.Context) {
 	s.mu.Lock()
 	s.ended = true
 	s.mu.Unlock()
 	s.turn(ctx)
 	for len(s.conns) > 0 {
-		s.close(s.conns[0], causeGone)
+		s.dismiss(s.conns[0], wire.Draining)
 	}
 	s.reads.Wait()
 }
