@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -136,7 +137,11 @@ func rate(before, after uint64, elapsed time.Duration) *float64 {
 	}
 	perSecond := 0.0
 	if after > before {
-		perSecond = float64(after-before) / elapsed.Seconds()
+		perSecond = legible(float64(after-before) / elapsed.Seconds())
 	}
 	return &perSecond
 }
+
+// legible rounds to two decimals: the rest of what a division leaves is noise that
+// people would have to read.
+func legible(x float64) float64 { return math.Round(x*100) / 100 }

@@ -146,7 +146,7 @@ func cpuPercent(before, after cpu.TimesStat) *float64 {
 	if idle+busy <= 0 {
 		return nil
 	}
-	percent := 100 * busy / (idle + busy)
+	percent := legible(100 * busy / (idle + busy))
 	return &percent
 }
 

@@ -62,7 +62,8 @@ func (n *natsFeed) read(ctx context.Context, now time.Time) (any, error) {
 		return d, nil
 	}
 	d.Connections, d.Subscriptions, d.SlowConsumers = &s.Connections, &s.Subscriptions, &s.SlowConsumers
-	d.MemBytes, d.CPUPercent = &s.MemBytes, &s.CPUPercent
+	percent := legible(s.CPUPercent)
+	d.MemBytes, d.CPUPercent = &s.MemBytes, &percent
 	// Another server, reached after a fail-over, counts from somewhere else.
 	if !n.lastAt.IsZero() && n.last.Name == s.Name {
 		elapsed := now.Sub(n.lastAt)
