@@ -13,6 +13,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"tidings/services/edge/slots"
 	"tidings/shared/httpx"
 )
 
@@ -41,7 +42,7 @@ type rawSink struct {
 	next   atomic.Uint32 // the shard of the next connection
 	start  time.Time     // what the shards' clocks count from
 	epoll  int
-	slots  slots
+	slots  slots.Table[rawConn] // what epoll remembers of a socket
 }
 
 // newRawSink makes the shards. Nothing is acquired before open.
@@ -85,7 +86,7 @@ func (r *rawSink) poll(ctx context.Context) {
 			return
 		}
 		for _, ev := range events[:max(n, 0)] {
-			c := r.slots.at(uint32(ev.Fd), uint32(ev.Pad))
+			c := r.slots.At(uint32(ev.Fd), uint32(ev.Pad))
 			switch {
 			case c == nil: // it was closed meanwhile
 			case ev.Events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0:
@@ -191,7 +192,7 @@ func duplicate(nc net.Conn) (int, error) {
 // watch registers a connection for the events of its socket. They are
 // edge-triggered: "writable" comes only after a write found the socket full.
 func (r *rawSink) watch(c *rawConn) error {
-	slot, generation := r.slots.put(c)
+	slot, generation := r.slots.Put(c)
 	c.slot = slot + 1
 	const et = 1 << 31 // EPOLLET, which package syscall has as a negative number
 	return syscall.EpollCtl(r.epoll, syscall.EPOLL_CTL_ADD, int(c.fd), &syscall.EpollEvent{
@@ -204,48 +205,4 @@ func (r *rawSink) leaveWithin(d time.Duration) {
 	for _, s := range r.shards {
 		s.post(task{kind: taskLeave, within: d})
 	}
-}
-
-// slots maps what epoll remembers of a socket to its connection. A descriptor's
-// number comes back soon after it is closed; the pair of slot and generation
-// never does, so that a late event cannot reach a newcomer.
-type slots struct {
-	mu   sync.Mutex
-	list []slot
-	free []uint32
-}
-
-type slot struct {
-	conn       *rawConn
-	generation uint32
-}
-
-func (t *slots) put(c *rawConn) (index, generation uint32) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if n := len(t.free); n > 0 {
-		index, t.free = t.free[n-1], t.free[:n-1]
-	} else {
-		index = uint32(len(t.list))
-		t.list = append(t.list, slot{})
-	}
-	t.list[index].conn = c
-	return index, t.list[index].generation
-}
-
-func (t *slots) drop(index uint32) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.list[index].conn = nil
-	t.list[index].generation++
-	t.free = append(t.free, index)
-}
-
-func (t *slots) at(index, generation uint32) *rawConn {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if s := t.list[index]; s.generation == generation {
-		return s.conn
-	}
-	return nil
 }

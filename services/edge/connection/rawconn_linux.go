@@ -56,44 +56,6 @@ func (c *rawConn) hangUp() {
 	_ = syscall.Close(int(c.fd)) // a descriptor of ours can only be closed
 }
 
-// sendRoom writes the only frame of this turn to everyone in a room who keeps up.
-func (s *shard) sendRoom(m *room, f *tail.Frame) {
-	sent := 0
-	for _, c := range m.conns {
-		if !c.idle || c.cursor.Seq >= f.Seq || c.id.is(f.Except) {
-			continue
-		}
-		c.cursor.Seq = f.Seq
-		sent++
-		b := c.bytesOf(f)
-		c.count(f)
-		s.push(c, b)
-	}
-	s.r.h.metrics.delivered.Add(float64(sent))
-}
-
-// noteRoom notes one of several frames of this turn for everyone in a room who
-// keeps up; flush writes them.
-func (s *shard) noteRoom(m *room, f *tail.Frame) {
-	for _, c := range m.conns {
-		if !c.idle || c.cursor.Seq >= f.Seq || c.id.is(f.Except) {
-			continue
-		}
-		at := int32(len(s.hits))
-		switch {
-		case !c.dirty:
-			c.dirty, c.first = true, at
-			s.dirty = append(s.dirty, c)
-		case s.hits[c.last].frame == f: // overlapping patterns
-			continue
-		default:
-			s.hits[c.last].next = at
-		}
-		c.last = at
-		s.hits = append(s.hits, hit{frame: f, next: -1})
-	}
-}
-
 // flush writes what was noted, several frames in one write.
 func (s *shard) flush() {
 	if len(s.dirty) == 0 {
@@ -156,35 +118,6 @@ func (s *shard) sendFrames(c *rawConn, frames []*tail.Frame, at event.Cursor) {
 	}
 	s.r.h.metrics.delivered.Add(float64(sent))
 	c.moveTo(at)
-}
-
-// offerRoom writes an ephemeral frame to everyone in a room who keeps up, and
-// drops it for the others.
-func (s *shard) offerRoom(m *room, f *tail.Frame) {
-	s.flush() // ephemeral events keep their place among the others
-	for _, c := range m.conns {
-		switch {
-		case c.closed, c.id.is(f.Except):
-		case !c.idle:
-			s.r.h.metrics.ephemeralDropped.Inc()
-		case c.offered == f: // overlapping patterns
-		default:
-			c.offered = f
-			s.r.h.metrics.delivered.Inc()
-			b := c.bytesOf(f)
-			c.count(f)
-			s.push(c, b)
-		}
-	}
-}
-
-// resetRoom makes everyone in a room find out that the log is another one.
-func (s *shard) resetRoom(ctx context.Context, m *room) {
-	for _, c := range m.conns {
-		if c.idle {
-			s.pump(ctx, c)
-		}
-	}
 }
 
 // resume goes on when the socket takes more.

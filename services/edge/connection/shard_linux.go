@@ -21,6 +21,16 @@ const (
 	// behind forgets the single frames and reads the tail in bulk instead, which
 	// costs fewer writes.
 	maxInbox = 4096
+	// gatherFor is how long a shard waits for an event's companions before it goes
+	// through a room of gatherFrom connections or more, and gatherTimes how often at
+	// most, as long as they keep coming. Events that are published together arrive
+	// within a fraction of a millisecond; going through such a room for the first one
+	// alone takes longer than that and costs as much as going for all. Measured with
+	// "tidings bench fanout", bursts of 8 to 1,000 connections: 4.4 events a write
+	// without the wait.
+	gatherFor   = 250 * time.Microsecond
+	gatherTimes = 4
+	gatherFrom  = 128
 	// pumpRounds is how many batches a connection that catches up is given before
 	// others have their turn.
 	pumpRounds = 4
@@ -76,41 +86,12 @@ type shard struct {
 	flat   []byte         // scratch
 }
 
-// hit is one frame for one connection.
-type hit struct {
-	frame *tail.Frame
-	next  int32 // in shard.hits, -1 ends
-}
-
-// room is a shard's share of an interest: the shard joins it once for all its
-// connections, so that joining and leaving touch nothing shared.
-type room struct {
-	s       *shard
-	pattern subject.Pattern
-	seat    *tail.Seat
-	conns   []*rawConn // closed ones are swept out when they are many
-	closed  int
-	stale   bool // it is in shard.stale
-}
-
 func newShard(r *rawSink) *shard {
 	return &shard{
 		r: r, wake: make(chan struct{}, 1), rooms: map[subject.Pattern]*room{},
 		frames: make([]*tail.Frame, readBatch), flat: make([]byte, 0, deliverBytes),
 	}
 }
-
-// Wake implements tail.Reader.
-func (m *room) Wake(f *tail.Frame) {
-	if f == nil {
-		m.s.post(task{kind: taskReset, room: m})
-		return
-	}
-	m.s.post(task{kind: taskFrame, room: m, frame: f})
-}
-
-// Offer implements tail.Reader.
-func (m *room) Offer(f *tail.Frame) { m.s.post(task{kind: taskOffer, room: m, frame: f}) }
 
 // post gives the shard something to do. Of frames, only so many may wait.
 func (s *shard) post(t task) {
@@ -143,6 +124,7 @@ func (s *shard) run(ctx context.Context) {
 			s.end(ctx)
 			return
 		case <-s.wake:
+			s.gather()
 			s.turn(ctx)
 		case <-tick.C:
 			// What was announced before this turn is in the inbox or done: after the turn
@@ -152,6 +134,33 @@ func (s *shard) run(ctx context.Context) {
 			s.sweep(seen)
 		}
 	}
+}
+
+// gather waits a moment for the companions of an event for a large room.
+func (s *shard) gather() {
+	n := s.waiting()
+	for range gatherTimes {
+		if n == 0 {
+			return
+		}
+		time.Sleep(gatherFor)
+		more := s.waiting()
+		if more == n {
+			return
+		}
+		n = more
+	}
+}
+
+// waiting returns the length of the inbox if it begins with an event for a large
+// room, else 0.
+func (s *shard) waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.inbox) == 0 || s.inbox[0].kind != taskFrame || len(s.inbox[0].room.conns) < gatherFrom {
+		return 0
+	}
+	return len(s.inbox)
 }
 
 // turn works through the inbox.
@@ -272,36 +281,11 @@ func (s *shard) close(c *rawConn, cause string) {
 		}
 	}
 	if c.slot != 0 {
-		s.r.slots.drop(c.slot - 1)
+		s.r.slots.Drop(c.slot - 1)
 	}
 	c.hangUp()
 	s.r.h.conns.release(&c.conn)
 	s.r.h.metrics.ends.WithLabelValues(cause).Inc()
-}
-
-// tidy compacts the rooms that need it.
-func (s *shard) tidy() {
-	for _, m := range s.stale {
-		m.compact()
-	}
-	clear(s.stale)
-	s.stale = s.stale[:0]
-}
-
-// compact sweeps closed connections out, and leaves the interest with the last.
-func (m *room) compact() {
-	live := m.conns[:0]
-	for _, c := range m.conns {
-		if !c.closed {
-			live = append(live, c)
-		}
-	}
-	clear(m.conns[len(live):])
-	m.conns, m.closed, m.stale = live, 0, false
-	if len(live) == 0 {
-		m.seat.Leave()
-		delete(m.s.rooms, m.pattern)
-	}
 }
 
 // end sends everybody who is still there away when the sink stops.
