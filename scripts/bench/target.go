@@ -73,7 +73,7 @@ func openTarget(ctx context.Context, o *Options) (*target, error) {
 // newRun draws the number of a run.
 func newRun() uint32 {
 	b := make([]byte, 4)
-	rand.Read(b) //nolint:errcheck // It never fails; the program crashes without randomness.
+	rand.Read(b) // It never fails; the program crashes without randomness.
 	return binary.BigEndian.Uint32(b)
 }
 

@@ -168,6 +168,7 @@ func (a *App) setup(ctx context.Context) error {
 	}
 	ready := telemetry.NewHealth()
 	ready.Add("nats", a.natsReady)
+	ready.Add("token keys", authn.Verifier.Check)
 	router := httpx.NewEcho(httpx.EchoConfig{
 		Log: log, Registerer: a.metrics, MaxBody: producer.MaxBody, Origins: s.Origins, TrustedProxies: s.TrustedProxies,
 	})

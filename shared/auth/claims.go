@@ -78,7 +78,7 @@ func (c *claims) GetAudience() (jwt.ClaimStrings, error) {
 
 func (c *claims) date(name string) (*jwt.NumericDate, error) {
 	if _, ok := c.members[name]; !ok {
-		return nil, nil //nolint:nilnil // The jwt.Claims interface asks for this when a claim is absent.
+		return nil, nil // The jwt.Claims interface asks for this when a claim is absent.
 	}
 	f, err := member[float64](c.members, name, "a number")
 	if err != nil {

@@ -22,7 +22,7 @@ var errPrivate = errors.New("it is a private key and only public ones belong her
 // readKeyFile reads public keys from a PEM or JWKS file. skipped describes keys of
 // a JWKS that are sound but foreign; everything else that is wrong is an error.
 func readKeyFile(name string) (keys keyring, skipped []string, err error) {
-	f, err := os.Open(name) //nolint:gosec // The operator names the file.
+	f, err := os.Open(name) // The operator names the file.
 	if err != nil {
 		return nil, nil, fmt.Errorf("open key file: %w", err)
 	}

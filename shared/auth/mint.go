@@ -81,7 +81,7 @@ func Mint(secret []byte, c Claims, now time.Time) (string, error) {
 // whose bytes are the key. It is what dev mode uses when none is configured.
 func GenerateSecret() string {
 	b := make([]byte, secretBytes)
-	rand.Read(b) //nolint:errcheck // It never fails; the program crashes without randomness.
+	rand.Read(b) // It never fails; the program crashes without randomness.
 	return hex.EncodeToString(b)
 }
 

@@ -85,7 +85,7 @@ func (t *Tickets) Issue(ctx context.Context, g *Grant) (ticket string, expires t
 		return "", time.Time{}, fmt.Errorf("encode ticket: %w", err)
 	}
 	b := make([]byte, ticketBytes)
-	rand.Read(b) //nolint:errcheck // It never fails; the program crashes without randomness.
+	rand.Read(b) // It never fails; the program crashes without randomness.
 	ticket = base64.RawURLEncoding.EncodeToString(b)
 	if err := t.store.Put(ctx, ticketKey(ticket), value); err != nil {
 		return "", time.Time{}, noStore(fmt.Errorf("put ticket: %w", err))

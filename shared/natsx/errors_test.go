@@ -71,7 +71,7 @@ func TestClassify(t *testing.T) {
 					t.Errorf("%v is %q: %v", got, kind, is)
 				}
 			}
-			if c.want == nil && got != c.err { //nolint:errorlint // the very same
+			if c.want == nil && got != c.err { // the very same
 				t.Errorf("%v was wrapped", c.err)
 			}
 		})

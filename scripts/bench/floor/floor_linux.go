@@ -82,7 +82,7 @@ func listen() (fd int, addr string, err error) {
 		closeFD(fd)
 		return 0, "", fmt.Errorf("getsockname: %T, %w", name, err)
 	}
-	port := uint16(in.Port) //nolint:gosec // The kernel gives ports of 16 bits.
+	port := uint16(in.Port) // The kernel gives ports of 16 bits.
 	return fd, net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4(loopback), port)).String(), nil
 }
 

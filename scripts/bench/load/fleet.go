@@ -194,7 +194,7 @@ func (f *Fleet) Begin(each int) *Tally {
 func (f *Fleet) Expected(s Sent) uint64 {
 	var n uint64
 	for room, events := range s.Rooms {
-		n += uint64(events) * uint64(f.inRoom[room]) //nolint:gosec // Neither is negative.
+		n += uint64(events) * uint64(f.inRoom[room]) // Neither is negative.
 	}
 	return n
 }

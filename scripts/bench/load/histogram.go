@@ -64,9 +64,9 @@ func (h *Histogram) Quantile(q float64) time.Duration {
 // bucket is the index of a duration's bucket. Below one step the buckets are single
 // nanoseconds, which continues the pattern of those above without a seam.
 func bucket(d time.Duration) int {
-	n := uint64(d) //nolint:gosec // Add made it positive.
+	n := uint64(d) // Add made it positive.
 	shift := max(bits.Len64(n)-stepBits-1, 0)
-	return shift*steps + int(n>>shift) //nolint:gosec // Below 2*steps by the choice of shift.
+	return shift*steps + int(n>>shift) // Below 2*steps by the choice of shift.
 }
 
 // upper is the longest duration of a bucket.

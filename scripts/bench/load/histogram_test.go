@@ -14,7 +14,7 @@ import (
 // TestQuantile compares with sorting.
 func TestQuantile(t *testing.T) {
 	t.Parallel()
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // Reproducible on purpose.
+	random := rand.New(rand.NewPCG(1, 2)) // Reproducible on purpose.
 	for name, draw := range map[string]func() time.Duration{
 		"small":       func() time.Duration { return time.Duration(random.IntN(100)) },
 		"equal":       func() time.Duration { return time.Millisecond },

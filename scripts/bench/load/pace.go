@@ -57,7 +57,7 @@ func (f *Fleet) Publish(ctx context.Context, to Publisher, p Pace) (Sent, error)
 		n := min(p.Burst, p.Events-sent.Events)
 		data = data[:0]
 		for range n {
-			data = append(data, f.coder.Data(Stamp{Room: uint16(room), Seq: f.published, Sent: f.Now()}, p.Size)) //nolint:gosec // New bounds the rooms.
+			data = append(data, f.coder.Data(Stamp{Room: uint16(room), Seq: f.published, Sent: f.Now()}, p.Size)) // New bounds the rooms.
 			f.published++
 		}
 		if err := to.Publish(ctx, f.Topic(room), data); err != nil {

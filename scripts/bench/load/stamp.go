@@ -49,7 +49,7 @@ func NewCoder(run uint32) Coder {
 func (c Coder) Data(s Stamp, size int) []byte {
 	b := append(make([]byte, 0, max(size, MinSize)), '"')
 	b = append(b, c.mark...)
-	b = fmt.Appendf(b, "%04x:%08x:%016x~", s.Room, s.Seq, uint64(s.Sent)) //nolint:gosec // Two's complement goes both ways.
+	b = fmt.Appendf(b, "%04x:%08x:%016x~", s.Room, s.Seq, uint64(s.Sent)) // Two's complement goes both ways.
 	for len(b) < size-1 {
 		b = append(b, 'x')
 	}
@@ -76,6 +76,6 @@ func (c Coder) Find(b []byte) (Stamp, bool) {
 	return Stamp{
 		Room: binary.BigEndian.Uint16(raw[0:2]),
 		Seq:  binary.BigEndian.Uint32(raw[2:6]),
-		Sent: time.Duration(binary.BigEndian.Uint64(raw[6:14])), //nolint:gosec // As it was written.
+		Sent: time.Duration(binary.BigEndian.Uint64(raw[6:14])), // As it was written.
 	}, true
 }

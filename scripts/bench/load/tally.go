@@ -64,7 +64,7 @@ func (t *Tally) PerRead() float64 {
 }
 
 // Complete is how many subscribers have all their events of the round.
-func (t *Tally) Complete() int { return int(t.complete.Load()) } //nolint:gosec // As many as subscribers.
+func (t *Tally) Complete() int { return int(t.complete.Load()) } // As many as subscribers.
 
 // Last is when the last event came, since the run's beginning.
 func (t *Tally) Last() time.Duration { return time.Duration(t.last.Load()) }

@@ -3,7 +3,7 @@ package load
 import (
 	"bytes"
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // RFC 6455 asks for it, and nothing is secret.
+	"crypto/sha1" // RFC 6455 asks for it, and nothing is secret.
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -25,13 +25,13 @@ const wsGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 // newKey draws the key of a handshake.
 func newKey() string {
 	b := make([]byte, 16)
-	rand.Read(b) //nolint:errcheck // It never fails; the program crashes without randomness.
+	rand.Read(b) // It never fails; the program crashes without randomness.
 	return base64.StdEncoding.EncodeToString(b)
 }
 
 // acceptKey is what a server must answer to a key.
 func acceptKey(key string) string {
-	sum := sha1.Sum([]byte(key + wsGUID)) //nolint:gosec // See the import.
+	sum := sha1.Sum([]byte(key + wsGUID)) // See the import.
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
@@ -162,9 +162,9 @@ func deliver(b []byte, to inbox) error {
 // maskedFrame is a client's frame of at most 125 bytes, which all control frames are.
 func maskedFrame(op byte, payload []byte) []byte {
 	var mask [4]byte
-	rand.Read(mask[:]) //nolint:errcheck // It never fails; the program crashes without randomness.
+	rand.Read(mask[:]) // It never fails; the program crashes without randomness.
 	n := min(len(payload), 125)
-	b := append(make([]byte, 0, 6+n), 0x80|op, 0x80|byte(n)) //nolint:gosec // At most 125.
+	b := append(make([]byte, 0, 6+n), 0x80|op, 0x80|byte(n)) // At most 125.
 	b = append(b, mask[:]...)
 	for i, c := range payload[:n] {
 		b = append(b, c^mask[i%4])
