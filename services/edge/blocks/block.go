@@ -26,23 +26,25 @@ func AppendHeader(dst []byte) []byte { return append(dst, header...) }
 
 // Block is a piece of a gzip stream that may stand anywhere in any of them.
 type Block struct {
-	// Bytes are what is written. They are shared: never change them.
-	Bytes []byte
-	size  uint32
-	crc   uint32
-	shift uint32 // moves a checksum past size bytes
+	// Bytes are what is written, and Chunk the same as one chunk of a chunked body.
+	// They are shared: never change them.
+	Bytes, Chunk []byte
+	size         uint32
+	crc          uint32
+	shift        uint32 // moves a checksum past size bytes
 }
 
 // New makes a block of b, compressed if that makes it smaller.
 func New(b []byte) Block {
 	k := Block{size: uint32(len(b)), crc: crc32.ChecksumIEEE(b), shift: shiftBy(uint64(len(b)))}
+	var packed []byte
 	if len(b) >= Worthwhile {
-		if c := compress(b); len(c) < len(b) {
-			k.Bytes = c
-			return k
-		}
+		packed = compress(b)
 	}
-	k.Bytes = appendStored(make([]byte, 0, len(b)+5*(len(b)/maxStored+2)), b)
+	if packed == nil || len(packed) >= len(b) {
+		packed = appendStored(make([]byte, 0, len(b)+5*(len(b)/maxStored+2)), b)
+	}
+	k.Chunk, k.Bytes = Chunk(packed)
 	return k
 }
 

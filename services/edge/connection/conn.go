@@ -35,6 +35,7 @@ type conn struct {
 
 	cursor   event.Cursor // everything up to here was handed to the sink
 	starts   *starts      // where each topic begins while a rewind is replayed, else nil
+	chunked  bool         // the sink frames chunks itself
 	gzip     bool         // the stream is compressed, and
 	sum      blocks.Sum   // its checksum so far
 	resumed  bool
@@ -81,8 +82,13 @@ func (c *conn) choose(frames []*tail.Frame) (chosen []*tail.Frame, all bool) {
 // bytesOf returns the bytes of a frame for this connection. Once they are handed
 // over, count must be told.
 func (c *conn) bytesOf(f *tail.Frame) []byte {
-	if c.gzip {
+	switch {
+	case c.gzip && c.chunked:
+		return c.h.cfg.Tail.Packed(f).Chunk
+	case c.gzip:
 		return c.h.cfg.Tail.Packed(f).Bytes
+	case c.chunked:
+		return f.Chunk
 	}
 	return f.SSE
 }
@@ -95,7 +101,10 @@ func (c *conn) count(f *tail.Frame) {
 }
 
 // pack turns bytes of the stream into what is written, which must then be.
-func (c *conn) pack(b []byte) []byte {
+func (c *conn) pack(b []byte) []byte { return c.frame(c.squeeze(b)) }
+
+// squeeze compresses, if the stream is.
+func (c *conn) squeeze(b []byte) []byte {
 	if !c.gzip || len(b) == 0 {
 		return b
 	}
@@ -104,11 +113,24 @@ func (c *conn) pack(b []byte) []byte {
 	return k.Bytes
 }
 
+// frame makes a chunk, if the sink needs it.
+func (c *conn) frame(b []byte) []byte {
+	if !c.chunked {
+		return b
+	}
+	chunk, _ := blocks.Chunk(b)
+	return chunk
+}
+
 // farewell turns the stream's last words into what is written.
 func (c *conn) farewell(b []byte) []byte {
-	b = c.pack(b)
+	b = c.squeeze(b)
 	if c.gzip {
 		b = c.sum.AppendTrailer(b)
+	}
+	b = c.frame(b)
+	if c.chunked {
+		b = append(b, blocks.LastChunk...)
 	}
 	return b
 }

@@ -146,9 +146,8 @@ func (h *Host) Serve(c echo.Context, req Request) error {
 		result = "resumed"
 	}
 	h.metrics.connects.WithLabelValues(result).Inc()
-	retry, words := s.opening(void)
-	if h.raw == nil || !h.raw.serve(c, s, retry, words) {
-		h.serveOrdinary(c, s, retry, words)
+	if h.raw == nil || !h.raw.serve(c, s, void) {
+		h.serveOrdinary(c, s, void)
 	}
 	return nil
 }

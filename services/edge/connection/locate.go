@@ -76,7 +76,7 @@ func (c *conn) opening(void string) (retry, words []byte) {
 	if c.gzip {
 		retry = blocks.AppendHeader(retry)
 	}
-	retry = append(retry, c.pack(wire.AppendRetry(nil, wire.RandomRetry().Milliseconds()))...)
+	retry = c.frame(append(retry, c.squeeze(wire.AppendRetry(nil, wire.RandomRetry().Milliseconds()))...))
 	at := c.cursor
 	if void != "" {
 		x := c.h.cfg.Tail.Extent()

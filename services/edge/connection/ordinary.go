@@ -66,7 +66,7 @@ func (o *ordinary) leaveWithin(d time.Duration) {
 }
 
 // serveOrdinary keeps the handler's goroutine until the stream ends.
-func (h *Host) serveOrdinary(c echo.Context, s *conn, retry, words []byte) {
+func (h *Host) serveOrdinary(c echo.Context, s *conn, void string) {
 	defer h.conns.release(s)
 	o := newOrdinary(s)
 	h.conns.join(o)
@@ -77,6 +77,7 @@ func (h *Host) serveOrdinary(c echo.Context, s *conn, retry, words []byte) {
 	o.view = h.cfg.Tail.Join(o, s.patterns)
 	defer o.view.Leave()
 	o.out = openStream(c, h.cfg.Stall, s.gzip)
+	retry, words := s.opening(void)
 	cause := causeGone
 	if o.send(retry) == nil && o.send(words) == nil {
 		cause = o.run(c.Request().Context())

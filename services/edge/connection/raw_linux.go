@@ -100,9 +100,9 @@ func (r *rawSink) poll(ctx context.Context) {
 
 // serve takes over the socket of a request and returns true, or false if it
 // cannot be taken over: nothing was written then.
-func (r *rawSink) serve(c echo.Context, s *conn, retry, words []byte) bool {
+func (r *rawSink) serve(c echo.Context, s *conn, void string) bool {
 	req := c.Request()
-	if req.ProtoMajor != 1 || req.TLS != nil {
+	if req.ProtoMajor != 1 || req.ProtoMinor < 1 || req.TLS != nil { // chunks are HTTP/1.1's
 		return false
 	}
 	setStreamHeaders(c.Response().Header(), s.gzip)
@@ -115,6 +115,8 @@ func (r *rawSink) serve(c echo.Context, s *conn, retry, words []byte) bool {
 		// stream never ends, so its next request could never be answered.
 		r.h.cfg.Logger.Debug("bytes after a request for a stream are dropped", "bytes", rest.Reader.Buffered())
 	}
+	s.chunked = true
+	retry, words := s.opening(void)
 	fd, err := r.begin(nc, c.Response().Header(), retry, words)
 	if err != nil {
 		r.h.conns.release(s)
@@ -143,10 +145,13 @@ func (r *rawSink) begin(nc net.Conn, h http.Header, retry, words []byte) (int, e
 	return duplicate(nc)
 }
 
-// responseHead makes the head of an HTTP/1.1 response without a length: it ends
-// with the connection.
+// responseHead makes the head of a chunked HTTP/1.1 response, after which the
+// connection is closed.
 func responseHead(h http.Header) []byte {
 	h.Set("Connection", "close")
+	// A body that just ends with its connection would do for browsers, but some HTTP
+	// libraries wait for a full buffer unless there are chunks.
+	h.Set("Transfer-Encoding", "chunked")
 	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	b := headBuffer("HTTP/1.1 200 OK\r\n")
 	_ = h.Write(&b) // cannot fail: it writes to memory

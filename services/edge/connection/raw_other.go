@@ -20,4 +20,4 @@ func (*rawSink) run(context.Context) {}
 
 func (*rawSink) leaveWithin(time.Duration) {}
 
-func (*rawSink) serve(echo.Context, *conn, []byte, []byte) bool { return false }
+func (*rawSink) serve(echo.Context, *conn, string) bool { return false }
