@@ -1,6 +1,7 @@
 package connection
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -153,17 +154,11 @@ func responseHead(h http.Header) []byte {
 	// libraries wait for a full buffer unless there are chunks.
 	h.Set("Transfer-Encoding", "chunked")
 	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-	b := headBuffer("HTTP/1.1 200 OK\r\n")
+	var b bytes.Buffer
+	b.WriteString("HTTP/1.1 200 OK\r\n")
 	_ = h.Write(&b) // cannot fail: it writes to memory
-	return append(b, '\r', '\n')
-}
-
-// headBuffer is the simplest io.Writer.
-type headBuffer []byte
-
-func (b *headBuffer) Write(p []byte) (int, error) {
-	*b = append(*b, p...)
-	return len(p), nil
+	b.WriteString("\r\n")
+	return b.Bytes()
 }
 
 // duplicate returns a descriptor of the connection's socket that the runtime does
