@@ -31,6 +31,11 @@ const (
 	DefaultTopics = 100
 	// maxRewind is the most events per topic on a first visit.
 	maxRewind = stream.MaxPage
+	// maxOrders is how many orders of other edges are carried out at once; each takes a
+	// few microseconds unless its connection is busy.
+	maxOrders = 256
+	// changeTime bounds the change of a live connection, wherever it is.
+	changeTime = 5 * time.Second
 	// canaryEvery is how often the edge proves that the log reaches it.
 	canaryEvery = 2 * time.Second
 	// canaryLate is when a missing canary makes the edge unready: five missed ones.

@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tidings/services/edge/connection"
+	"tidings/services/edge/ordinary"
+	"tidings/services/edge/raw"
 	"tidings/services/edge/tail"
 	"tidings/shared/event"
 	"tidings/shared/stream"
@@ -23,6 +25,9 @@ type Edge struct {
 	tail    *tail.Tail
 	host    *connection.Host
 	metrics *metrics
+
+	ordinary *ordinary.Sink
+	sinks    []connection.Sink // in the order in which they are tried; ordinary is the last
 
 	at event.Cursor // the last entry that came; owned by the follower's goroutine
 
@@ -48,9 +53,14 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Edge, error)
 	e.health.err, e.health.since = errStarting, time.Now()
 	e.metrics = newMetrics(e, reg)
 	e.host = connection.NewHost(connection.Config{
-		Node: cfg.Node, Tail: e.tail, Log: cfg.Log, Away: e.away, Heartbeat: cfg.Heartbeat, Stall: cfg.Stall,
-		Total: cfg.Connections, PerUser: cfg.PerUser, PerIP: cfg.PerIP, Ordinary: cfg.Ordinary, Logger: log,
+		Node: cfg.Node, Tail: e.tail, Log: cfg.Log, Away: e.away, Command: e.command, Heartbeat: cfg.Heartbeat, Stall: cfg.Stall,
+		Total: cfg.Connections, PerUser: cfg.PerUser, PerIP: cfg.PerIP, Topics: cfg.Topics, Logger: log,
 	}, connection.NewMetrics(reg))
+	e.ordinary = ordinary.New(e.host)
+	if !cfg.Ordinary {
+		e.sinks = append(e.sinks, raw.New(e.host))
+	}
+	e.sinks = append(e.sinks, e.ordinary)
 	return e, nil
 }
 
@@ -70,11 +80,19 @@ func (e *Edge) Run(ctx context.Context) error {
 			return err
 		}
 		defer func() { _ = sub.Unsubscribe() }() // fails only when the connection is closed
+		if sub, err = e.takeOrders(following, nc, &wg); err != nil {
+			return err
+		}
+		defer func() { _ = sub.Unsubscribe() }()
 	}
-	if err := e.host.Open(); err != nil {
-		return fmt.Errorf("edge: %w", err)
+	for _, s := range e.sinks {
+		if err := s.Open(); err != nil {
+			return fmt.Errorf("edge: %w", err)
+		}
 	}
-	wg.Go(func() { e.host.Run(following) })
+	for _, s := range e.sinks {
+		wg.Go(func() { s.Run(following) })
+	}
 	wg.Go(func() { e.follow(following) })
 	wg.Go(func() { e.probe(following) })
 	wg.Go(func() { e.watchHealth(following) })
@@ -201,7 +219,9 @@ func (e *Edge) watchHealth(ctx context.Context) {
 		case <-tick.C:
 			if is := e.away() != nil; is != was {
 				was = is
-				e.host.Poke()
+				for _, s := range e.sinks {
+					s.Poke()
+				}
 			}
 		}
 	}
@@ -210,7 +230,10 @@ func (e *Edge) watchHealth(ctx context.Context) {
 // drain sends every connection away at a random moment of the drain time.
 func (e *Edge) drain() {
 	n := e.host.Count()
-	left := e.host.Drain(e.cfg.Drain * 3 / 4)
+	left := e.host.Drain()
+	for _, s := range e.sinks {
+		s.LeaveWithin(e.cfg.Drain * 3 / 4)
+	}
 	if n == 0 {
 		return
 	}

@@ -20,12 +20,9 @@ const defaultPage = 100
 // topic or pattern, oldest first.
 func (e *Edge) history(c echo.Context) error {
 	g := httpx.Grant(c)
-	p, err := parsePattern(c.Param("topic"), g)
+	p, err := mayRead("topic", c.Param("topic"), g)
 	if err != nil {
 		return err
-	}
-	if !g.MaySubscribe(p) {
-		return httpx.NewProblem(http.StatusForbidden, "topic_denied", fmt.Sprintf("Your token does not let you read %q.", p)).WithParam("topic")
 	}
 	q, err := historyQuery(c.Request().URL.RawQuery)
 	if err != nil {

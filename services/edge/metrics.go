@@ -7,6 +7,7 @@ type metrics struct {
 	followed, holes, notEvents, ephemeral, canaryFailed prometheus.Counter
 	lag                                                 prometheus.Gauge
 	canarySeconds                                       prometheus.Histogram
+	commands                                            *prometheus.CounterVec
 }
 
 func newMetrics(e *Edge, reg prometheus.Registerer) *metrics {
@@ -27,9 +28,12 @@ func newMetrics(e *Edge, reg prometheus.Registerer) *metrics {
 			Name: "tidings_edge_canary_seconds", Help: "Time from publishing a canary to seeing it in the log.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 8),
 		}),
+		commands: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tidings_edge_commands_total", Help: "Commands of WebSockets, by name and result: ok, or the code of the problem.",
+		}, []string{"do", "result"}),
 	}
 	reg.MustRegister(
-		m.followed, m.holes, m.notEvents, m.ephemeral, m.canaryFailed, m.lag, m.canarySeconds,
+		m.followed, m.holes, m.notEvents, m.ephemeral, m.canaryFailed, m.lag, m.canarySeconds, m.commands,
 		gauge("connections", "Live connections.", func() float64 { return float64(e.host.Count()) }),
 		gauge("tail_bytes", "Bytes of the memory tail.", func() float64 { return float64(e.tail.Extent().Bytes) }),
 		gauge("tail_events", "Events in the memory tail.", func() float64 { return float64(e.tail.Extent().Frames) }),

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,11 +23,17 @@ const ephemeralBytes = 16 << 10
 
 // publishBody is the body of POST /v1/publish.
 type publishBody struct {
+	// ID is the event's.
+	ID string `json:"id"`
+	publishFields
+}
+
+// publishFields are what a browser says about an event but for its id.
+type publishFields struct {
 	// Topic is where to publish; the grant must allow it.
 	Topic string `json:"topic"`
-	// Type, ID and Data are those of the event. The source is the caller's own topic.
+	// Type and Data are those of the event. The source is the caller's own topic.
 	Type string          `json:"type"`
-	ID   string          `json:"id"`
 	Data json.RawMessage `json:"data"`
 	// Ephemeral events are not stored: whoever is connected gets them, or not.
 	Ephemeral bool `json:"ephemeral"`
@@ -36,23 +43,35 @@ type publishBody struct {
 
 // publish is POST /v1/publish: a browser publishes where its grant allows.
 func (e *Edge) publish(c echo.Context) error {
-	g := httpx.Grant(c)
 	var body publishBody
 	if err := httpx.DecodeJSON(c.Request().Body, &body); err != nil {
 		return err
 	}
+	done, err := e.put(c.Request().Context(), httpx.Grant(c), body, c.Request().Header.Get("Idempotency-Key"))
+	switch {
+	case err != nil:
+		return err
+	case body.Ephemeral:
+		return c.JSON(http.StatusAccepted, done)
+	}
+	return c.JSON(http.StatusOK, done)
+}
+
+// put publishes what a browser wants published, and returns the answer. An ephemeral
+// event is on its way then, and any other one is stored.
+func (e *Edge) put(ctx context.Context, g *auth.Grant, body publishBody, key string) (map[string]any, error) {
 	ev, err := body.event(g)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if body.Ephemeral {
-		return e.publishEphemeral(c, ev)
+		return map[string]any{"ephemeral": true}, e.putEphemeral(ev)
 	}
-	ack, err := e.cfg.Log.Append(c.Request().Context(), ev, publishKey(g, ev, c.Request().Header.Get("Idempotency-Key")))
+	ack, err := e.cfg.Log.Append(ctx, ev, publishKey(g, ev, key))
 	if err != nil {
-		return stream.Problem(err)
+		return nil, stream.Problem(err)
 	}
-	return c.JSON(http.StatusOK, map[string]any{"seq": ack.Cursor.Seq, "cursor": ack.Cursor.String(), "duplicate": ack.Duplicate})
+	return map[string]any{"seq": ack.Cursor.Seq, "cursor": ack.Cursor.String(), "duplicate": ack.Duplicate}, nil
 }
 
 // event checks the body against the grant and makes the event.
@@ -107,7 +126,7 @@ func publishKey(g *auth.Grant, ev event.Event, header string) string {
 	return string(ev.Topic) + " " + subject.Escape(g.User) + " " + subject.Escape(key)
 }
 
-func (e *Edge) publishEphemeral(c echo.Context, ev event.Event) error {
+func (e *Edge) putEphemeral(ev event.Event) error {
 	nc := e.cfg.core()
 	if nc == nil {
 		return httpx.NewProblem(http.StatusNotImplemented, "no_ephemeral", "This node has no NATS to carry ephemeral events.")
@@ -116,5 +135,5 @@ func (e *Edge) publishEphemeral(c echo.Context, ev event.Event) error {
 	if err != nil {
 		return stream.Problem(fmt.Errorf("%w: %w", stream.ErrUnavailable, err))
 	}
-	return c.JSON(http.StatusAccepted, map[string]bool{"ephemeral": true})
+	return nil
 }

@@ -45,7 +45,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (*Grant, error) {
 		if err != nil {
 			return nil, err
 		}
-		return a.verify(r.Context(), token)
+		return a.Verify(r.Context(), token)
 	}
 	if a.Tickets != nil {
 		ticket, present, err := ticketOf(r.URL)
@@ -65,7 +65,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (*Grant, error) {
 		if err != nil {
 			return nil, err
 		}
-		return a.verify(r.Context(), token)
+		return a.Verify(r.Context(), token)
 	}
 	if a.Local != nil && !a.Local.Expired(time.Now()) && local(r) {
 		g := *a.Local
@@ -74,7 +74,9 @@ func (a *Authenticator) Authenticate(r *http.Request) (*Grant, error) {
 	return nil, &Error{Code: CodeTokenMissing, Reason: "no credential was sent: send a token as \"Authorization: Bearer …\", in the cookie " + CookieName + ", or a ticket"}
 }
 
-func (a *Authenticator) verify(ctx context.Context, token string) (*Grant, error) {
+// Verify returns what a token may do that did not come in a request's head, or an
+// *Error.
+func (a *Authenticator) Verify(ctx context.Context, token string) (*Grant, error) {
 	if a.Verifier == nil {
 		return nil, invalid("this server accepts no tokens")
 	}

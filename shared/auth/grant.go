@@ -1,6 +1,8 @@
 package auth
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -77,6 +79,60 @@ func (g *Grant) LogValue() slog.Value {
 		slog.Time("expires", g.Expires),
 		slog.String("id", g.TokenID),
 	)
+}
+
+// grantDocument is a Grant between the nodes of one installation. The pointer tells
+// an absent time from a zero one: a grant that lost its expiry must not become one
+// for ever.
+type grantDocument struct {
+	User    string     `json:"user"`
+	Sub     []string   `json:"sub,omitempty"`
+	Pub     []string   `json:"pub,omitempty"`
+	Notify  bool       `json:"notify,omitempty"`
+	Admin   bool       `json:"admin,omitempty"`
+	Expires *time.Time `json:"expires"`
+	TokenID string     `json:"id,omitempty"`
+}
+
+// MarshalJSON writes the grant for another node of ours. It holds no credential, and
+// is none: whoever can send it to a node is trusted with everything.
+func (g *Grant) MarshalJSON() ([]byte, error) {
+	b, err := json.Marshal(grantDocument{
+		User: g.User, Sub: plain(g.Sub), Pub: plain(g.Pub), Notify: g.Notify, Admin: g.Admin, Expires: &g.Expires, TokenID: g.TokenID,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encode grant: %w", err)
+	}
+	return b, nil
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote and checks the patterns again.
+func (g *Grant) UnmarshalJSON(b []byte) error {
+	var d grantDocument
+	if err := json.Unmarshal(b, &d); err != nil {
+		return fmt.Errorf("decode grant: %w", err)
+	}
+	if d.Expires == nil {
+		return errors.New("decode grant: its expiry is missing")
+	}
+	sub, err := parsePatterns("patterns", d.Sub)
+	if err != nil {
+		return fmt.Errorf("decode grant: %w", err)
+	}
+	pub, err := parsePatterns("patterns", d.Pub)
+	if err != nil {
+		return fmt.Errorf("decode grant: %w", err)
+	}
+	*g = Grant{User: d.User, Sub: sub, Pub: pub, Notify: d.Notify, Admin: d.Admin, Expires: *d.Expires, TokenID: d.TokenID}
+	return nil
+}
+
+func plain(list []subject.Pattern) []string {
+	out := make([]string, len(list))
+	for i, p := range list {
+		out[i] = string(p)
+	}
+	return out
 }
 
 // covered reports whether a single pattern of have covers p.

@@ -10,8 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"tidings/shared/subject"
 )
 
 const (
@@ -43,17 +41,10 @@ type Tickets struct {
 	ttl   time.Duration
 }
 
-// storedTicket is the value in the store. Pointers tell an absent time from a zero
-// one: a value that lost its expiry must not become a grant for ever.
+// storedTicket is the value in the store. A value that lost its end is no ticket.
 type storedTicket struct {
-	Until   *time.Time `json:"until"`
-	User    string     `json:"user"`
-	Sub     []string   `json:"sub,omitempty"`
-	Pub     []string   `json:"pub,omitempty"`
-	Notify  bool       `json:"notify,omitempty"`
-	Admin   bool       `json:"admin,omitempty"`
-	Expires *time.Time `json:"expires"`
-	TokenID string     `json:"id,omitempty"`
+	Until *time.Time `json:"until"`
+	Grant *Grant     `json:"grant"`
 }
 
 // NewTickets returns tickets kept in store that live for ttl, or TicketTTL if it is
@@ -77,10 +68,7 @@ func (t *Tickets) Issue(ctx context.Context, g *Grant) (ticket string, expires t
 	if !g.Expires.IsZero() && g.Expires.Before(expires) {
 		expires = g.Expires
 	}
-	value, err := json.Marshal(storedTicket{
-		Until: &expires, User: g.User, Sub: plain(g.Sub), Pub: plain(g.Pub),
-		Notify: g.Notify, Admin: g.Admin, Expires: &g.Expires, TokenID: g.TokenID,
-	})
+	value, err := json.Marshal(storedTicket{Until: &expires, Grant: g})
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("encode ticket: %w", err)
 	}
@@ -127,39 +115,19 @@ func ticketKey(ticket string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// decodeTicket parses a stored value and checks its times and patterns again.
+// decodeTicket parses a stored value and checks its time again.
 func decodeTicket(value []byte, now time.Time) (*Grant, error) {
 	var s storedTicket
 	if err := json.Unmarshal(value, &s); err != nil {
 		return nil, fmt.Errorf("decode ticket: %w", err)
 	}
-	if s.Until == nil || s.Expires == nil {
-		return nil, errors.New("decode ticket: an expiry is missing")
+	if s.Until == nil || s.Grant == nil {
+		return nil, errors.New("decode ticket: its end or its grant is missing")
 	}
 	if !now.Before(*s.Until) {
 		return nil, errors.New("the ticket has expired")
 	}
-	g := &Grant{User: s.User, Notify: s.Notify, Admin: s.Admin, Expires: *s.Expires, TokenID: s.TokenID}
-	var err error
-	if g.Sub, err = patterns(s.Sub); err != nil {
-		return nil, fmt.Errorf("decode ticket: %w", err)
-	}
-	if g.Pub, err = patterns(s.Pub); err != nil {
-		return nil, fmt.Errorf("decode ticket: %w", err)
-	}
-	return g, nil
-}
-
-func patterns(list []string) ([]subject.Pattern, error) {
-	return parsePatterns("patterns", list)
-}
-
-func plain(list []subject.Pattern) []string {
-	out := make([]string, len(list))
-	for i, p := range list {
-		out[i] = string(p)
-	}
-	return out
+	return s.Grant, nil
 }
 
 func badTicket(cause error) *Error {

@@ -200,13 +200,14 @@ func TestTicketStoredValueIsChecked(t *testing.T) {
 	t.Parallel()
 	later, earlier := time.Now().Add(time.Hour).Format(time.RFC3339), time.Now().Add(-time.Hour).Format(time.RFC3339)
 	tests := map[string]struct{ value, code string }{
-		"good":              {fmt.Sprintf(`{"until":%q,"user":"ann","expires":%q}`, later, later), ""},
-		"grant has ended":   {fmt.Sprintf(`{"until":%q,"user":"ann","expires":%q}`, later, earlier), auth.CodeTokenExpired},
-		"ticket has ended":  {fmt.Sprintf(`{"until":%q,"user":"ann","expires":%q}`, earlier, later), auth.CodeTicketInvalid},
-		"no ticket expiry":  {fmt.Sprintf(`{"user":"ann","expires":%q}`, later), auth.CodeTicketInvalid},
-		"no grant expiry":   {fmt.Sprintf(`{"until":%q,"user":"ann"}`, later), auth.CodeTicketInvalid},
-		"malformed pattern": {fmt.Sprintf(`{"until":%q,"user":"ann","expires":%q,"sub":["x"]}`, later, later), auth.CodeTicketInvalid},
-		"malformed pub":     {fmt.Sprintf(`{"until":%q,"user":"ann","expires":%q,"pub":["room.>.x"]}`, later, later), auth.CodeTicketInvalid},
+		"good":              {fmt.Sprintf(`{"until":%q,"grant":{"user":"ann","expires":%q}}`, later, later), ""},
+		"grant has ended":   {fmt.Sprintf(`{"until":%q,"grant":{"user":"ann","expires":%q}}`, later, earlier), auth.CodeTokenExpired},
+		"ticket has ended":  {fmt.Sprintf(`{"until":%q,"grant":{"user":"ann","expires":%q}}`, earlier, later), auth.CodeTicketInvalid},
+		"no ticket expiry":  {fmt.Sprintf(`{"grant":{"user":"ann","expires":%q}}`, later), auth.CodeTicketInvalid},
+		"no grant expiry":   {fmt.Sprintf(`{"until":%q,"grant":{"user":"ann"}}`, later), auth.CodeTicketInvalid},
+		"malformed pattern": {fmt.Sprintf(`{"until":%q,"grant":{"user":"ann","expires":%q,"sub":["x"]}}`, later, later), auth.CodeTicketInvalid},
+		"malformed pub":     {fmt.Sprintf(`{"until":%q,"grant":{"user":"ann","expires":%q,"pub":["room.>.x"]}}`, later, later), auth.CodeTicketInvalid},
+		"no grant":          {fmt.Sprintf(`{"until":%q}`, later), auth.CodeTicketInvalid},
 		"not JSON":          {"x", auth.CodeTicketInvalid},
 		"empty":             {"", auth.CodeTicketInvalid},
 	}

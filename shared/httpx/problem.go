@@ -152,6 +152,17 @@ func (p *Problem) MarshalJSON() ([]byte, error) {
 	return data, nil
 }
 
+// UnmarshalJSON reads what MarshalJSON wrote, for a problem that another node of ours
+// has found. The cause stays there.
+func (p *Problem) UnmarshalJSON(data []byte) error {
+	var d document
+	if err := json.Unmarshal(data, &d); err != nil {
+		return fmt.Errorf("unmarshal problem: %w", err)
+	}
+	*p = Problem{Status: d.Status, Code: d.Code, Detail: d.Detail, Hint: d.Hint, Param: d.Param}
+	return nil
+}
+
 func (p *Problem) document(requestID string) document {
 	title := http.StatusText(p.Status)
 	if title == "" {

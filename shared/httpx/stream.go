@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// streamPiece is how much of a stream must go out within the stall time: at 16 KiB
+// StreamPiece is how much of a stream must go out within the stall time: at 16 KiB
 // a minute a reader counts as slow, not as stalled.
-const streamPiece = 16 << 10
+const StreamPiece = 16 << 10
 
 // ErrStalled says that the client of a stream took nothing for the stall time.
 var ErrStalled = errors.New("the client did not read")
@@ -40,7 +40,7 @@ func (s *StreamWriter) Write(buffers ...[]byte) error {
 				if err := s.rc.SetWriteDeadline(time.Now().Add(s.stall)); err != nil {
 					return err
 				}
-				room = streamPiece
+				room = StreamPiece
 			}
 			n := min(len(b), room)
 			if _, err := s.w.Write(b[:n]); err != nil {

@@ -12,31 +12,31 @@ import (
 	"tidings/shared/subject"
 )
 
-// errLog wraps failures to read the log for a connection.
-var errLog = errors.New("read the log")
+// ErrLog wraps failures to read the log for a connection.
+var ErrLog = errors.New("read the log")
 
-const (
-	// deliverBytes is how much a connection takes from the tail in one go. While its
-	// socket is full it keeps these frames alive, even if the tail drops them.
-	deliverBytes = 64 << 10
-	// stalePause is how long to wait before asking again a store whose answer did not
-	// lead on: a replica that lags.
-	stalePause = 50 * time.Millisecond
-)
+// stalePause is how long to wait before asking again a store whose answer did not
+// lead on: a replica that lags.
+const stalePause = 50 * time.Millisecond
 
-// catchUp reads one round from the stream, a page of every topic from the cursor,
+// CatchUp reads one round from the stream, a page of every topic from the cursor,
 // and returns what to write, packed: everything up to the position that all of them have
 // reached. It blocks, and is what a connection behind the tail does instead of
 // reading that.
-func (c *conn) catchUp(ctx context.Context) ([]byte, error) {
+func (c *Conn) CatchUp(ctx context.Context) ([]byte, error) {
+	if len(c.Patterns) == 0 { // without topics every position is as good
+		x := c.h.cfg.Tail.Extent()
+		c.MoveTo(event.Cursor{Epoch: x.Epoch, Seq: x.Head})
+		return nil, nil
+	}
 	pages, err := c.read(ctx)
 	if err != nil {
 		return nil, err
 	}
 	reached := pages[0].Next
 	for _, p := range pages {
-		if p.Next.Epoch != c.cursor.Epoch {
-			return c.pack(c.appendGaps(nil, p.Next, wire.GapEpoch)), nil
+		if p.Next.Epoch != c.Cursor.Epoch {
+			return c.Pack(c.appendGaps(nil, p.Next, wire.GapEpoch)), nil
 		}
 		reached.Seq = min(reached.Seq, p.Next.Seq)
 	}
@@ -49,18 +49,18 @@ func (c *conn) catchUp(ctx context.Context) ([]byte, error) {
 		if e.Seq > reached.Seq {
 			break
 		}
-		if c.id.is(e.Event.Except) || !c.starts.wants(e.Event.Topic, e.Seq) {
+		if c.ID.Is(e.Event.Except) || !c.starts.wants(e.Event.Topic, e.Seq) {
 			continue
 		}
-		buf = e.Event.AppendSSE(buf, event.Cursor{Epoch: reached.Epoch, Seq: e.Seq})
+		buf = c.AppendEvent(buf, e.Event, event.Cursor{Epoch: reached.Epoch, Seq: e.Seq})
 		count++
 	}
-	c.h.metrics.delivered.Add(float64(count))
-	if c.cursor == reached {
-		return c.pack(buf), pause(ctx, stalePause)
+	c.h.Metrics.Delivered.Add(float64(count))
+	if c.Cursor == reached {
+		return c.Pack(buf), pause(ctx, stalePause)
 	}
-	c.moveTo(reached)
-	return c.pack(buf), nil
+	c.MoveTo(reached)
+	return c.Pack(buf), nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -75,7 +75,7 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // appendDropped announces for which topics something was dropped after the cursor.
-func (c *conn) appendDropped(buf []byte, pages []stream.Page) []byte {
+func (c *Conn) appendDropped(buf []byte, pages []stream.Page) []byte {
 	for i, p := range pages {
 		if !p.Gone {
 			continue
@@ -85,30 +85,30 @@ func (c *conn) appendDropped(buf []byte, pages []stream.Page) []byte {
 			before.Seq = p.Entries[0].Seq
 		}
 		// The position stays: events of other topics after it are still to come.
-		buf = wire.AppendControl(buf, c.cursor, wire.TypeGap, wire.Gap{Topic: c.patterns[i], After: c.cursor.String(), Before: before.String(), Reason: wire.GapDropped})
-		c.h.metrics.gaps.Inc()
+		buf = c.AppendControl(buf, c.Cursor, wire.TypeGap, wire.Gap{Topic: c.Patterns[i], After: c.Cursor.String(), Before: before.String(), Reason: wire.GapDropped})
+		c.h.Metrics.gaps.Inc()
 	}
 	return buf
 }
 
 // read reads one page per topic, admitted a few connections at a time.
-func (c *conn) read(ctx context.Context) ([]stream.Page, error) {
+func (c *Conn) read(ctx context.Context) ([]stream.Page, error) {
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case c.h.reads <- struct{}{}:
 	}
 	defer func() { <-c.h.reads }()
-	pages := make([]stream.Page, len(c.patterns))
-	for i, p := range c.patterns {
+	pages := make([]stream.Page, len(c.Patterns))
+	for i, p := range c.Patterns {
 		page, err := c.h.cfg.Log.Range(ctx, stream.Query{
-			Pattern: p, After: c.starts.from(p, c.cursor),
-			Limit: max(stream.MaxPage/len(pages), readBatch), Bytes: max(catchUpBytes/len(pages), 1),
+			Pattern: p, After: c.starts.from(p, c.Cursor),
+			Limit: max(stream.MaxPage/len(pages), ReadBatch), Bytes: max(catchUpBytes/len(pages), 1),
 		})
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errLog, err)
+			return nil, fmt.Errorf("%w: %w", ErrLog, err)
 		}
-		c.h.metrics.rangeReads.Inc()
+		c.h.Metrics.rangeReads.Inc()
 		pages[i] = page
 	}
 	return pages, nil
@@ -159,6 +159,16 @@ func (s *starts) wants(t subject.Topic, seq uint64) bool {
 		}
 	}
 	return false
+}
+
+// add makes a topic that came later part of the rewind: all of it after a position.
+func (s *starts) add(patterns []subject.Pattern, after uint64) {
+	if s == nil {
+		return
+	}
+	for _, p := range patterns {
+		s.after[p] = after
+	}
 }
 
 // from returns where to read a pattern from.

@@ -2,19 +2,20 @@ package connection
 
 import (
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"log/slog"
-	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"tidings/services/edge/codec"
 	"tidings/services/edge/tail"
+	"tidings/services/edge/websocket"
 	"tidings/services/edge/wire"
 	"tidings/shared/auth"
 	"tidings/shared/event"
-	"tidings/shared/httpx"
 	"tidings/shared/stream"
 	"tidings/shared/subject"
 )
@@ -23,14 +24,14 @@ const (
 	// rangeReads is how many connections may read from the stream at once: it
 	// shares the server with everyone's live events.
 	rangeReads = 8
-	// readBatch is how many frames a connection takes from the tail in one go.
-	readBatch = 64
+	// ReadBatch is how many frames a connection takes from the tail in one go.
+	ReadBatch = 64
+	// DeliverBytes is how much a connection takes from the tail in one go. While its
+	// socket is full it keeps these frames alive, even if the tail drops them.
+	DeliverBytes = 64 << 10
 	// catchUpBytes is how much a connection reads from the stream in one go. It is
 	// what a stalled connection that is behind the tail holds in memory.
 	catchUpBytes = 128 << 10
-	// ephemeralSlots is how many ephemeral events wait for a busy connection; the
-	// next ones are dropped.
-	ephemeralSlots = 16
 	// expiringBefore is how long before its end a token's holder is told.
 	expiringBefore = time.Minute
 )
@@ -39,7 +40,7 @@ const (
 var ErrLagging = errors.New("this node lags behind the log")
 
 // Config is what the connections of an edge share. All fields are required, but
-// PerIP and Ordinary.
+// PerIP.
 type Config struct {
 	// Node names the edge in tidings.hello.
 	Node string
@@ -48,49 +49,63 @@ type Config struct {
 	Log  stream.Log
 	// Away tells why the log cannot be followed, nil if it can.
 	Away func() error
+	// Command answers what the client of a WebSocket asks for, in its own words.
+	Command func(context.Context, Caller, []byte) []byte
 	// Heartbeat is the longest silence of a stream, Stall the longest time a socket
 	// may take nothing.
 	Heartbeat, Stall time.Duration
-	// Total, PerUser and PerIP bound live connections; PerIP 0 is no bound.
-	Total, PerUser, PerIP int
-	// Ordinary switches the raw sink off.
-	Ordinary bool
-	Logger   *slog.Logger
+	// Total, PerUser and PerIP bound live connections; PerIP 0 is no bound. Topics
+	// bounds the topics of one.
+	Total, PerUser, PerIP, Topics int
+	Logger                        *slog.Logger
 }
 
-// Host holds the live connections of one edge. Make one with NewHost.
+// Caller is whose command it is.
+type Caller struct {
+	// Conn is the name of the connection it came over.
+	Conn string
+	// Grant is what the connection may do now.
+	Grant *auth.Grant
+}
+
+// Host knows the live connections of one edge. Make one with NewHost.
 type Host struct {
+	// Metrics are what the sinks count.
+	Metrics *Metrics
+
 	cfg      Config
-	metrics  *Metrics
+	tag      string        // of this edge, in the names of its connections
 	reads    chan struct{} // a slot for each read of the stream under way
 	conns    registry
 	draining atomic.Bool
-	raw      *rawSink // nil where sockets cannot be taken over
 }
 
-// NewHost returns a host without connections. Nothing starts before Open and Run.
+// NewHost returns a host without connections.
 func NewHost(cfg Config, m *Metrics) *Host {
-	h := &Host{cfg: cfg, metrics: m, reads: make(chan struct{}, rangeReads)}
+	h := &Host{Metrics: m, cfg: cfg, tag: crand.Text()[:tagLen], reads: make(chan struct{}, rangeReads)}
 	h.conns.init()
-	if !cfg.Ordinary {
-		h.raw = newRawSink(h)
-	}
 	return h
 }
 
-// Open makes the host able to serve; Run must follow.
-func (h *Host) Open() error {
-	if h.raw == nil {
-		return nil
-	}
-	return h.raw.open()
-}
+// Config returns what the connections share.
+func (h *Host) Config() *Config { return &h.cfg }
 
-// Run works until ctx ends and then cuts what is still connected.
-func (h *Host) Run(ctx context.Context) {
-	if h.raw != nil {
-		h.raw.run(ctx)
+// Tag returns what the names of this edge's connections begin with. Every process
+// has another one.
+func (h *Host) Tag() string { return h.tag }
+
+// TagOf returns the tag of the edge that a connection's name belongs to. It is not
+// ok if no connection can be named like that.
+func TagOf(name string) (tag string, ok bool) {
+	if len(name) != tagLen+idLen {
+		return "", false
 	}
+	for i := range len(name) {
+		if c := name[i]; (c < 'A' || c > 'Z') && (c < '2' || c > '7') {
+			return "", false
+		}
+	}
+	return name[:tagLen], true
 }
 
 // Count returns how many connections are live.
@@ -99,17 +114,10 @@ func (h *Host) Count() int { return h.conns.count() }
 // Draining reports whether Drain was called.
 func (h *Host) Draining() bool { return h.draining.Load() }
 
-// Poke makes the connections notice that the log went away or came back.
-func (h *Host) Poke() { h.conns.each((*ordinary).poke) }
-
-// Drain refuses newcomers from now on and sends every connection away at a random
-// moment within the time given. The channel is closed when all have left.
-func (h *Host) Drain(within time.Duration) <-chan struct{} {
+// Drain refuses newcomers from now on. The channel is closed when all have left,
+// which the sinks see to.
+func (h *Host) Drain() <-chan struct{} {
 	h.draining.Store(true)
-	h.conns.each(func(o *ordinary) { o.leaveWithin(within) })
-	if h.raw != nil {
-		h.raw.leaveWithin(within)
-	}
 	return h.conns.empty()
 }
 
@@ -121,62 +129,79 @@ type Request struct {
 	// events of each topic to begin with.
 	Cursor event.Cursor
 	Rewind int
+	// Codec is the form of the stream, IP the client's address.
+	Codec codec.Codec
+	IP    string
 }
 
-// Serve streams to the client, or refuses it with a wire.Bye. It returns when the
-// stream has ended or does not need the handler's goroutine.
-func (h *Host) Serve(c echo.Context, req Request) error {
-	if h.draining.Load() {
-		return h.Refuse(c, wire.Draining)
-	}
-	s := newConn(h, req.Grant, c.RealIP(), req.Patterns)
-	s.gzip = httpx.AcceptsGzip(c.Request().Header)
-	if bye, ok := h.conns.admit(s, &h.cfg); !ok {
-		return h.Refuse(c, bye)
-	}
-	// From here on whoever serves the connection releases it.
-	void, err := s.locate(c.Request().Context(), req.Cursor, req.Rewind)
-	if err != nil {
-		h.conns.release(s)
-		h.cfg.Logger.Warn("a connection could not find its place in the log", "err", err)
-		return h.Refuse(c, wire.Away)
-	}
+// Start is how a connection begins.
+type Start struct {
+	// Void is the reason for the tidings.gap to begin with, "" if there is none.
+	Void string
+	// Handshake is what was agreed with the client of a WebSocket; nil for the others.
+	Handshake *websocket.Handshake
+}
+
+// Admit makes a connection of a request, or refuses it for now. Whoever serves the
+// connection releases it.
+func (h *Host) Admit(ctx context.Context, req *Request) (*Conn, Start, *wire.Bye) {
+	c, start, bye := h.admit(ctx, req)
 	result := "fresh"
-	if s.resumed {
+	switch {
+	case bye != nil:
+		result = bye.Code
+	case c.resumed:
 		result = "resumed"
 	}
-	h.metrics.connects.WithLabelValues(result).Inc()
-	if h.raw == nil || !h.raw.serve(c, s, void) {
-		h.serveOrdinary(c, s, void)
+	h.Metrics.connects.WithLabelValues(result).Inc()
+	return c, start, bye
+}
+
+func (h *Host) admit(ctx context.Context, req *Request) (*Conn, Start, *wire.Bye) {
+	if h.draining.Load() {
+		return nil, Start{}, &wire.Draining
 	}
-	return nil
-}
-
-// Refuse answers a wish that may come true later. Any status but 200 would make a
-// native EventSource give up for ever.
-func (h *Host) Refuse(c echo.Context, b wire.Bye) error {
-	h.metrics.connects.WithLabelValues(b.Code).Inc()
-	b = b.WithRetry()
-	s := openStream(c, h.cfg.Stall, false)
-	// The client may be gone; there is nobody to tell then.
-	_ = s.Write(wire.AppendRetry(nil, b.RetryMS), wire.AppendControl(nil, event.Cursor{}, wire.TypeBye, b))
-	return nil
-}
-
-// openStream writes the head of an ordinary stream.
-func openStream(c echo.Context, stall time.Duration, gzip bool) *httpx.StreamWriter {
-	setStreamHeaders(c.Response().Header(), gzip)
-	c.Response().WriteHeader(http.StatusOK)
-	return httpx.NewStreamWriter(c.Response(), stall)
-}
-
-// setStreamHeaders sets what every stream's response says.
-func setStreamHeaders(h http.Header, gzip bool) {
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // nginx
-	h.Add("Vary", "Accept-Encoding")
-	if gzip {
-		h.Set("Content-Encoding", "gzip")
+	c := newConn(h, req)
+	if bye := h.conns.admit(c, &h.cfg); bye != nil {
+		return nil, Start{}, bye
 	}
+	void, err := c.locate(ctx, req.Cursor, req.Rewind)
+	if err != nil {
+		h.conns.release(c)
+		h.cfg.Logger.Warn("a connection could not find its place in the log", "err", err)
+		return nil, Start{}, &wire.Away
+	}
+	return c, Start{Void: void}, nil
+}
+
+// Refused books a refusal that was decided before Admit, and returns it.
+func (h *Host) Refused(b *wire.Bye) *wire.Bye {
+	h.Metrics.connects.WithLabelValues(b.Code).Inc()
+	return b
+}
+
+// Join makes a connection known to Change. It is for those that live on; release
+// undoes it.
+func (h *Host) Join(c *Conn, m Member) { h.conns.join(c.ID, m) }
+
+// Release forgets an admitted connection and books the cause of its end.
+func (h *Host) Release(c *Conn, cause string) {
+	h.conns.release(c)
+	h.Metrics.Ends.WithLabelValues(cause).Inc()
+}
+
+// Sink serves connections over one kind of transport.
+type Sink interface {
+	// Open makes the sink able to serve; Run must follow.
+	Open() error
+	// Run works until ctx ends and then cuts what is still connected.
+	Run(ctx context.Context)
+	// Serve serves a connection and returns true, or false if the sink cannot: nothing
+	// was written then. It returns when the stream has ended or does not need the
+	// handler's goroutine.
+	Serve(c echo.Context, s *Conn, start Start) bool
+	// Poke makes the connections notice that the log went away or came back.
+	Poke()
+	// LeaveWithin sends every connection away at a random moment within d.
+	LeaveWithin(d time.Duration)
 }

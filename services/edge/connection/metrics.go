@@ -4,8 +4,14 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // Metrics are what an operator watches of the connections.
 type Metrics struct {
-	delivered, bytes, gaps, rangeReads, ephemeralDropped prometheus.Counter
-	connects, ends                                       *prometheus.CounterVec
+	// Delivered counts events, Bytes what was written in all, EphemeralDropped the
+	// ephemeral events that a busy connection did not get.
+	Delivered, Bytes, EphemeralDropped prometheus.Counter
+	// Ends counts streams by the cause of their end.
+	Ends *prometheus.CounterVec
+
+	gaps, rangeReads prometheus.Counter
+	connects         *prometheus.CounterVec
 }
 
 // NewMetrics makes and registers them.
@@ -14,18 +20,18 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "tidings_edge_" + name, Help: help})
 	}
 	m := &Metrics{
-		ephemeralDropped: counter("ephemeral_dropped_total", "Ephemeral events a busy connection did not get."),
-		delivered:        counter("delivered_events_total", "Events written to connections."),
-		bytes:            counter("delivered_bytes_total", "Bytes written to connections, control events included, as sent."),
+		EphemeralDropped: counter("ephemeral_dropped_total", "Ephemeral events a busy connection did not get."),
+		Delivered:        counter("delivered_events_total", "Events written to connections."),
+		Bytes:            counter("delivered_bytes_total", "Bytes written to connections, control events included, as sent."),
 		gaps:             counter("gaps_total", "tidings.gap events sent: history that was gone."),
 		rangeReads:       counter("range_reads_total", "Reads of the stream for connections behind the tail."),
 		connects: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tidings_edge_connects_total", Help: "Streams begun, by how: fresh, resumed, or refused with the code of its bye.",
 		}, []string{"result"}),
-		ends: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tidings_edge_ends_total", Help: "Streams ended, by cause: gone, stalled, failed, or the code of the bye.",
+		Ends: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tidings_edge_ends_total", Help: "Streams ended, by cause: gone, stalled, silent, broken, failed, answered (a poll), or the code of the bye.",
 		}, []string{"cause"}),
 	}
-	reg.MustRegister(m.ephemeralDropped, m.delivered, m.bytes, m.gaps, m.rangeReads, m.connects, m.ends)
+	reg.MustRegister(m.EphemeralDropped, m.Delivered, m.Bytes, m.gaps, m.rangeReads, m.connects, m.Ends)
 	return m
 }

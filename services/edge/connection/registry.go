@@ -6,34 +6,40 @@ import (
 	"tidings/services/edge/wire"
 )
 
-// registry admits connections within the bounds and knows those of the ordinary
-// sink; the raw sink knows its own.
+// Member is a live connection as its sink knows it.
+type Member interface {
+	// Post hands a change over, which the connection's owner then applies or refuses.
+	// It does not block.
+	Post(ch *Change)
+}
+
+// registry admits connections within the bounds and finds them.
 type registry struct {
 	mu      sync.Mutex
 	total   int
 	users   map[string]int
 	ips     map[string]int
-	members map[*ordinary]struct{}
+	members map[ID]Member
 	idle    chan struct{} // closed while there are no connections
 }
 
 func (r *registry) init() {
-	r.users, r.ips, r.members = map[string]int{}, map[string]int{}, map[*ordinary]struct{}{}
+	r.users, r.ips, r.members = map[string]int{}, map[string]int{}, map[ID]Member{}
 	r.idle = make(chan struct{})
 	close(r.idle)
 }
 
 // admit counts a connection in, or says which bound it would break.
-func (r *registry) admit(c *conn, cfg *Config) (wire.Bye, bool) {
+func (r *registry) admit(c *Conn, cfg *Config) *wire.Bye {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case r.total >= cfg.Total:
-		return wire.Full, false
+		return &wire.Full
 	case r.users[c.user] >= cfg.PerUser:
-		return wire.User, false
+		return &wire.User
 	case cfg.PerIP > 0 && r.ips[c.ip] >= cfg.PerIP:
-		return wire.IP, false
+		return &wire.IP
 	}
 	if r.total == 0 {
 		r.idle = make(chan struct{})
@@ -43,13 +49,14 @@ func (r *registry) admit(c *conn, cfg *Config) (wire.Bye, bool) {
 	if c.ip != "" {
 		r.ips[c.ip]++
 	}
-	return wire.Bye{}, true
+	return nil
 }
 
 // release counts an admitted connection out.
-func (r *registry) release(c *conn) {
+func (r *registry) release(c *Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	delete(r.members, c.ID)
 	decrement(r.users, c.user)
 	if c.ip != "" {
 		decrement(r.ips, c.ip)
@@ -65,26 +72,18 @@ func decrement(m map[string]int, key string) {
 	}
 }
 
-// join and leave make an ordinary stream known to each.
-func (r *registry) join(o *ordinary) {
+// join makes a connection findable, until it is released.
+func (r *registry) join(id ID, m Member) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.members[o] = struct{}{}
+	r.members[id] = m
 }
 
-func (r *registry) leave(o *ordinary) {
+// find returns a live connection, nil if there is none.
+func (r *registry) find(id ID) Member {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.members, o)
-}
-
-// each calls fn for every ordinary stream; fn must not block.
-func (r *registry) each(fn func(*ordinary)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for o := range r.members {
-		fn(o)
-	}
+	return r.members[id]
 }
 
 func (r *registry) count() int {

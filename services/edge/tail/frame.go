@@ -1,9 +1,11 @@
 package tail
 
 import (
+	"bytes"
 	"sync/atomic"
 
 	"tidings/services/edge/blocks"
+	"tidings/services/edge/websocket"
 	"tidings/shared/event"
 	"tidings/shared/subject"
 )
@@ -12,15 +14,18 @@ import (
 const (
 	// frameOverhead is the struct and the slots in the ring and in its topic's index,
 	// which have room for twice as many as they hold.
-	frameOverhead = 168
+	frameOverhead = 184
 	// topicOverhead is a topic in the index: a tail of many people's own topics has
 	// one for nearly every frame.
 	topicOverhead = 144
-	// packedOverhead is the struct of a compressed twin.
-	packedOverhead = 72
+	// packedOverhead is the struct of a compressed twin, twinOverhead that of one for
+	// WebSockets.
+	packedOverhead, twinOverhead = 72, 32
 )
 
-// Frame is one event, encoded. It is immutable and shared by all its readers.
+// Frame is one event, encoded. It is immutable and shared by all its readers. Its
+// twins, the forms that not every stream needs, are made when the first reader
+// asks the Tail for them and then serve all.
 type Frame struct {
 	// Seq is the event's sequence; 0 for an ephemeral event, which has none.
 	Seq uint64
@@ -32,7 +37,8 @@ type Frame struct {
 	// a chunked HTTP/1.1 body.
 	SSE, Chunk []byte
 
-	packed atomic.Pointer[blocks.Block] // see Tail.Packed
+	packed         atomic.Pointer[blocks.Block]
+	text, deflated atomic.Pointer[[]byte]
 }
 
 // Encode makes the frame of an event at a position. A zero Cursor makes an
@@ -49,28 +55,91 @@ func (f *Frame) cost() int64 {
 	if k := f.packed.Load(); k != nil {
 		n += packedCost(k)
 	}
+	text, deflated := f.text.Load(), f.deflated.Load()
+	if text != nil {
+		n += twinCost(text)
+	}
+	if deflated != nil && deflated != text {
+		n += twinCost(deflated)
+	}
 	return n
 }
 
-// packedCost is what the compressed twin of a frame takes of the tail's bytes.
+// packedCost and twinCost are what a twin takes of the tail's bytes.
 func packedCost(k *blocks.Block) int64 { return int64(cap(k.Chunk)) + packedOverhead }
+func twinCost(b *[]byte) int64         { return int64(cap(*b)) + twinOverhead }
 
-// Packed returns the frame as a block of a gzip stream. It is made when the first
-// subscriber needs it and then serves all.
+// Packed returns the frame as a block of a gzip stream.
 func (t *Tail) Packed(f *Frame) blocks.Block {
 	if k := f.packed.Load(); k != nil {
 		return *k
 	}
 	k := blocks.New(f.SSE)
+	return *keep(t, f, &f.packed, &k, packedCost(&k))
+}
+
+// Text returns the event as a WebSocket's text message: JSON with its cursor.
+func (t *Tail) Text(f *Frame) []byte { return *t.text(f) }
+
+func (t *Tail) text(f *Frame) *[]byte {
+	if b := f.text.Load(); b != nil {
+		return b
+	}
+	b := websocket.AppendText(nil, f.AppendJSON(nil))
+	return keep(t, f, &f.text, &b, twinCost(&b))
+}
+
+// Deflated returns the message that Text returns, compressed if that is worthwhile,
+// for those who agreed to permessage-deflate.
+func (t *Tail) Deflated(f *Frame) []byte {
+	if b := f.deflated.Load(); b != nil {
+		return *b
+	}
+	text := t.text(f)
+	payload := f.AppendJSON(nil)
+	if len(payload) >= blocks.Worthwhile {
+		if b := websocket.AppendDeflated(nil, websocket.Deflate(nil, payload)); len(b) < len(*text) {
+			return *keep(t, f, &f.deflated, &b, twinCost(&b))
+		}
+	}
+	return *keep(t, f, &f.deflated, text, 0)
+}
+
+// The parts of a block that AppendJSON takes apart again: the JSON of its data line
+// is the event but for the cursor, which its id line has.
+const (
+	idField   = "id: "
+	dataField = "\ndata: "
+	cursorKey = `,"cursor":"`
+)
+
+// AppendJSON appends the event as JSON with its cursor. It makes that from the block:
+// to keep the event itself for those streams that need the other form would double
+// what a frame costs.
+func (f *Frame) AppendJSON(dst []byte) []byte {
+	_, data, _ := bytes.Cut(f.SSE, []byte(dataField))
+	data = bytes.TrimRight(data, "\n")
+	id, ok := bytes.CutPrefix(f.SSE, []byte(idField))
+	if !ok { // ephemeral
+		return append(dst, data...)
+	}
+	id, _, _ = bytes.Cut(id, []byte{'\n'})
+	dst = append(append(dst, data[:len(data)-1]...), cursorKey...)
+	return append(append(dst, id...), '"', '}')
+}
+
+// keep makes a twin known, unless somebody was faster, and counts what it takes. It
+// returns the one that is known now.
+func keep[T any](t *Tail, f *Frame, known *atomic.Pointer[T], twin *T, cost int64) *T {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !f.packed.CompareAndSwap(nil, &k) {
-		return *f.packed.Load()
+	if !known.CompareAndSwap(nil, twin) {
+		return known.Load()
 	}
 	// What is not held is not counted: an ephemeral frame, or one that was dropped
 	// meanwhile. Both are about to be forgotten.
 	if f.Seq > t.start {
-		t.size += packedCost(&k)
+		t.size += cost
 	}
-	return k
+	return twin
 }

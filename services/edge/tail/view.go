@@ -2,6 +2,7 @@ package tail
 
 import (
 	"errors"
+	"slices"
 
 	"tidings/shared/event"
 	"tidings/shared/subject"
@@ -58,6 +59,21 @@ func (t *Tail) Join(r Reader, patterns []subject.Pattern) *View {
 		v.seats[n] = t.Sit(v, p)
 	}
 	return v
+}
+
+// Add takes a seat for one more pattern, which the view does not have yet. Like Drop
+// and Read it is called from the goroutine that reads.
+func (v *View) Add(p subject.Pattern) { v.seats = append(v.seats, v.t.Sit(v, p)) }
+
+// Drop gives the seat of a pattern up.
+func (v *View) Drop(p subject.Pattern) {
+	v.seats = slices.DeleteFunc(v.seats, func(s *Seat) bool {
+		if s.interest.pattern != p {
+			return false
+		}
+		s.Leave()
+		return true
+	})
 }
 
 // Wake implements Reader for the seats.

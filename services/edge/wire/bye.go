@@ -17,17 +17,20 @@ type Bye struct {
 	// RetryMS is how long to wait first, in milliseconds; random within a range, so
 	// that clients do not come back together.
 	RetryMS int64 `json:"retry_ms"`
+	// Close is the code of a WebSocket's close frame; its reason is Code. Where RFC
+	// 6455 has no code that says it, it is one of 4000 to 4499.
+	Close uint16 `json:"-"`
 }
 
 // The table of reasons.
 var (
-	Draining = Bye{Code: "draining", Reason: "This node is shutting down; another one will serve you.", Return: true}
-	Full     = Bye{Code: "overloaded", Reason: "This node has as many connections as it takes.", Return: true}
-	User     = Bye{Code: "too_many_connections", Reason: "You have as many connections as one user may have; close some.", Return: true}
-	IP       = Bye{Code: "too_many_connections", Reason: "Your address has as many connections as one address may have; close some.", Return: true}
-	Away     = Bye{Code: "log_unavailable", Reason: "The event log cannot be reached at the moment.", Return: true}
-	Keys     = Bye{Code: "keys_unavailable", Reason: "Tokens cannot be checked at the moment.", Return: true}
-	Expired  = Bye{Code: "token_expired", Reason: "Your token has expired; come back with a new one.", Return: true}
+	Draining = Bye{Code: "draining", Reason: "This node is shutting down; another one will serve you.", Return: true, Close: 1001}
+	Full     = Bye{Code: "overloaded", Reason: "This node has as many connections as it takes.", Return: true, Close: 1013}
+	User     = Bye{Code: "too_many_connections", Reason: "You have as many connections as one user may have; close some.", Return: true, Close: 4029}
+	IP       = Bye{Code: "too_many_connections", Reason: "Your address has as many connections as one address may have; close some.", Return: true, Close: 4029}
+	Away     = Bye{Code: "log_unavailable", Reason: "The event log cannot be reached at the moment.", Return: true, Close: 1013}
+	Keys     = Bye{Code: "keys_unavailable", Reason: "Tokens cannot be checked at the moment.", Return: true, Close: 1013}
+	Expired  = Bye{Code: "token_expired", Reason: "Your token has expired; come back with a new one.", Return: true, Close: 4001}
 )
 
 // minRetry and maxRetry bound the random reconnection time each connection gets, so

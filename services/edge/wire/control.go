@@ -37,6 +37,9 @@ type Hello struct {
 	Topics      []subject.Pattern `json:"topics"`
 	Resumed     bool              `json:"resumed"`
 	HeartbeatMS int64             `json:"heartbeat_ms"`
+	// RetryMS is how long to wait before coming back if the connection just breaks;
+	// random. Server-Sent Events have a field of their own for it.
+	RetryMS int64 `json:"retry_ms,omitempty"`
 }
 
 // Live is the data of tidings.live.
@@ -69,19 +72,40 @@ func AppendControl(dst []byte, at event.Cursor, kind string, data any) []byte {
 	if at.Epoch != "" {
 		dst = append(at.Append(append(dst, "id: "...)), '\n')
 	}
+	dst = append(append(dst, "event: "...), kind...)
+	dst = append(append(dst, "\ndata: "...), encode(data)...)
+	return append(dst, '\n', '\n')
+}
+
+// AppendControlJSON is AppendControl for where there are no blocks: an object with
+// "type", "data" and, unless the position is left alone, "cursor".
+func AppendControlJSON(dst []byte, at event.Cursor, kind string, data any) []byte {
+	dst = append(append(dst, `{"type":"`...), kind...)
+	dst = append(append(dst, `","data":`...), encode(data)...)
+	if at.Epoch != "" {
+		dst = append(at.Append(append(dst, `,"cursor":"`...)), '"')
+	}
+	return append(dst, '}')
+}
+
+func encode(data any) []byte {
 	body, err := json.Marshal(data)
 	if err != nil { // unreachable: the types above always encode
-		body = []byte("{}")
+		return []byte("{}")
 	}
-	dst = append(append(dst, "event: "...), kind...)
-	dst = append(append(dst, "\ndata: "...), body...)
-	return append(dst, '\n', '\n')
+	return body
 }
 
 // AppendHeartbeat appends an id-only block: it moves the client's position and
 // fires nothing.
 func AppendHeartbeat(dst []byte, at event.Cursor) []byte {
 	return append(at.Append(append(dst, "id: "...)), '\n', '\n')
+}
+
+// AppendHeartbeatJSON is AppendHeartbeat for where there are no blocks: an object
+// with nothing but "cursor".
+func AppendHeartbeatJSON(dst []byte, at event.Cursor) []byte {
+	return append(at.Append(append(dst, `{"cursor":"`...)), '"', '}')
 }
 
 // AppendRetry appends the reconnection time as a block of its own.

@@ -1,12 +1,14 @@
-package connection
+package raw
 
 import (
 	"context"
 	"errors"
+	"slices"
 	"syscall"
 	"time"
 	"unsafe"
 
+	"tidings/services/edge/connection"
 	"tidings/services/edge/tail"
 	"tidings/shared/event"
 )
@@ -14,19 +16,21 @@ import (
 // hangUpReads bounds how much a client's bytes are read away, at 4 KiB each.
 const hangUpReads = 16
 
-// rawConn is a connection that a shard writes to. It belongs to the shard's
-// goroutine, except while a read of the stream is under way: then its conn belongs
+// conn is a connection that a shard writes to. It belongs to the shard's goroutine,
+// except while a read of the stream is under way: then its connection.Conn belongs
 // to the reader.
-type rawConn struct {
-	conn
+type conn struct {
+	connection.Conn
 	shard *shard
+	sock  *socket // nil unless it is a WebSocket
 	rooms []*room
 	// pending is what the socket did not take: the rest of one frame, or of the bytes
 	// of a control event or a read. While there is any, the connection is not idle.
 	pending []byte
-	offered *tail.Frame // the last ephemeral frame, which overlapping patterns bring twice
+	offered *tail.Frame          // the last ephemeral frame, which overlapping patterns bring twice
+	changes []*connection.Change // those that came while reading
 
-	lastSent time.Duration // times are since rawSink.start; 0 is never
+	lastSent time.Duration // times are since Sink.start; 0 is never
 	progress time.Duration // when the socket last took something while pending
 	warnAt   time.Duration
 	endAt    time.Duration
@@ -43,10 +47,15 @@ type rawConn struct {
 	closed      bool
 }
 
+// Post implements connection.Member.
+func (c *conn) Post(ch *connection.Change) {
+	c.shard.post(task{kind: taskChange, conn: c, change: ch})
+}
+
 // hangUp closes the socket. What was written is still sent; what the client sent
 // is read away first, because closing over unread bytes would reset the connection
 // and lose the last words. Who sends faster than that does not care to hear them.
-func (c *rawConn) hangUp() {
+func (c *conn) hangUp() {
 	var junk [4096]byte
 	for range hangUpReads {
 		if n, err := syscall.Read(int(c.fd), junk[:]); n <= 0 || err != nil {
@@ -71,7 +80,7 @@ func (s *shard) flush() {
 		for i := c.first; i >= 0; i = s.hits[i].next {
 			frames = append(frames, s.hits[i].frame)
 		}
-		s.sendFrames(c, frames, event.Cursor{Epoch: c.cursor.Epoch, Seq: frames[len(frames)-1].Seq})
+		s.sendFrames(c, frames, event.Cursor{Epoch: c.Cursor.Epoch, Seq: frames[len(frames)-1].Seq})
 	}
 	s.frames = frames[:cap(frames)]
 	clear(s.frames)
@@ -80,16 +89,16 @@ func (s *shard) flush() {
 	s.hits, s.dirty = s.hits[:0], s.dirty[:0]
 }
 
-// sendFrames writes frames in as few writes as deliverBytes allow and moves the
+// sendFrames writes frames in as few writes as DeliverBytes allow and moves the
 // cursor to at. If the socket takes less, only the rest of the frame it broke off
 // in is kept: the later ones will be read again.
-func (s *shard) sendFrames(c *rawConn, frames []*tail.Frame, at event.Cursor) {
+func (s *shard) sendFrames(c *conn, frames []*tail.Frame, at event.Cursor) {
 	sent := 0
 	for sent < len(frames) {
 		flat, n := s.flat[:0], 0
 		for _, f := range frames[sent:] {
-			b := c.bytesOf(f)
-			if n > 0 && len(flat)+len(b) > deliverBytes {
+			b := c.Bytes(s.tail, f)
+			if n > 0 && len(flat)+len(b) > connection.DeliverBytes {
 				break
 			}
 			flat = append(flat, b...)
@@ -101,27 +110,27 @@ func (s *shard) sendFrames(c *rawConn, frames []*tail.Frame, at event.Cursor) {
 			return
 		}
 		for _, f := range group {
-			b := c.bytesOf(f)
-			c.count(f)
+			b := c.Bytes(s.tail, f)
+			c.Count(s.tail, f)
 			if wrote < len(b) {
 				s.block(c, b[wrote:])
-				c.moveTo(event.Cursor{Epoch: at.Epoch, Seq: f.Seq})
-				s.r.h.metrics.delivered.Add(float64(sent + 1))
+				c.MoveTo(event.Cursor{Epoch: at.Epoch, Seq: f.Seq})
+				s.r.h.Metrics.Delivered.Add(float64(sent + 1))
 				return
 			}
 			wrote -= len(b)
 			sent++
 		}
-		if cap(flat) <= 2*deliverBytes {
+		if cap(flat) <= 2*connection.DeliverBytes {
 			s.flat = flat
 		}
 	}
-	s.r.h.metrics.delivered.Add(float64(sent))
-	c.moveTo(at)
+	s.r.h.Metrics.Delivered.Add(float64(sent))
+	c.MoveTo(at)
 }
 
 // resume goes on when the socket takes more.
-func (s *shard) resume(ctx context.Context, c *rawConn) {
+func (s *shard) resume(ctx context.Context, c *conn) {
 	if c.pending == nil {
 		return
 	}
@@ -135,35 +144,35 @@ func (s *shard) resume(ctx context.Context, c *rawConn) {
 
 // pump reads the tail for a connection that does not keep up, until it does, its
 // socket is full, or it must read the stream.
-func (s *shard) pump(ctx context.Context, c *rawConn) {
+func (s *shard) pump(ctx context.Context, c *conn) {
 	c.idle = false
 	for range pumpRounds {
-		if c.closed || c.reading || c.pending != nil {
+		if c.closed || c.reading || c.pending != nil || c.parting() {
 			return
 		}
 		s.seats = s.seats[:0]
 		for _, m := range c.rooms {
 			s.seats = append(s.seats, m.seat)
 		}
-		frames := s.frames[:readBatch]
-		n, at, err := s.r.h.cfg.Tail.Read(c.cursor, frames, s.seats...)
+		frames := s.frames[:connection.ReadBatch]
+		n, at, err := s.tail.Read(c.Cursor, frames, s.seats...)
 		switch {
 		case errors.Is(err, tail.ErrEpoch):
-			s.write(c, c.appendNewEpoch(nil))
+			s.write(c, c.AppendNewEpoch(nil))
 			continue
 		case errors.Is(err, tail.ErrBehind):
 			s.read(ctx, c)
 			return
 		}
-		chosen, all := c.choose(frames[:n])
+		chosen, all := c.Choose(frames[:n], connection.DeliverBytes)
 		if !all {
 			at.Seq = chosen[len(chosen)-1].Seq
 		}
 		s.sendFrames(c, chosen, at)
 		clear(frames[:n])
-		if all && n < readBatch && !c.closed && c.pending == nil {
+		if all && n < connection.ReadBatch && !c.closed && c.pending == nil {
 			c.idle = true
-			s.write(c, c.appendState(nil))
+			s.write(c, c.AppendState(nil))
 			return
 		}
 	}
@@ -172,22 +181,26 @@ func (s *shard) pump(ctx context.Context, c *rawConn) {
 
 // read reads the stream for a connection behind the tail, in a goroutine that the
 // shard waits for.
-func (s *shard) read(ctx context.Context, c *rawConn) {
+func (s *shard) read(ctx context.Context, c *conn) {
 	c.reading = true
-	s.reads.Go(func() {
-		buf, err := c.catchUp(ctx)
+	s.others.Go(func() {
+		buf, err := c.CatchUp(ctx)
 		s.post(task{kind: taskRead, conn: c, buf: buf, err: err})
 	})
 }
 
 // write packs and pushes.
-func (s *shard) write(c *rawConn, b []byte) { s.push(c, c.pack(b)) }
+func (s *shard) write(c *conn, b []byte) { s.push(c, c.Pack(b)) }
 
-// push writes b to a connection with nothing pending, and keeps what the socket
+// push writes b to a connection, behind what is pending, and keeps what the socket
 // does not take. It reports whether all was taken.
-func (s *shard) push(c *rawConn, b []byte) bool {
+func (s *shard) push(c *conn, b []byte) bool {
 	if len(b) == 0 {
 		return !c.closed
+	}
+	if c.pending != nil {
+		c.pending = append(slices.Clip(c.pending), b...) // it may be shared bytes
+		return false
 	}
 	n := s.put(c, b)
 	if c.closed {
@@ -201,7 +214,7 @@ func (s *shard) push(c *rawConn, b []byte) bool {
 }
 
 // block keeps the rest of a write until the socket takes more.
-func (s *shard) block(c *rawConn, rest []byte) {
+func (s *shard) block(c *conn, rest []byte) {
 	c.pending, c.idle = rest, false
 	if !c.blocked {
 		c.blocked, c.progress = true, s.now
@@ -209,7 +222,7 @@ func (s *shard) block(c *rawConn, rest []byte) {
 }
 
 // put writes as much of b as the socket takes. An error closes the connection.
-func (s *shard) put(c *rawConn, b []byte) int {
+func (s *shard) put(c *conn, b []byte) int {
 	n := 0
 	for n < len(b) {
 		// The descriptor never blocks, so the scheduler need not hear of the call.
@@ -221,14 +234,14 @@ func (s *shard) put(c *rawConn, b []byte) int {
 			break
 		}
 		if errno != 0 {
-			s.close(c, causeGone)
+			s.close(c, connection.CauseGone)
 			return n
 		}
 		n += int(w)
 	}
 	if n > 0 {
 		c.lastSent, c.progress = s.now, s.now
-		s.r.h.metrics.bytes.Add(float64(n))
+		s.r.h.Metrics.Bytes.Add(float64(n))
 	}
 	return n
 }

@@ -1,4 +1,4 @@
-package connection
+package raw
 
 import (
 	"context"
@@ -7,9 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"tidings/services/edge/connection"
 	"tidings/services/edge/tail"
 	"tidings/services/edge/wire"
-	"tidings/shared/event"
 	"tidings/shared/subject"
 )
 
@@ -39,10 +39,11 @@ const (
 // task is something for a shard to do.
 type task struct {
 	kind   taskKind
-	conn   *rawConn
+	conn   *conn
 	room   *room
 	frame  *tail.Frame
-	buf    []byte        // of taskRead
+	change *connection.Change
+	buf    []byte        // of taskRead and taskReply
 	err    error         // of taskRead
 	within time.Duration // of taskLeave
 }
@@ -50,21 +51,24 @@ type task struct {
 type taskKind uint8
 
 const (
-	taskAdd      taskKind = iota // conn is new
-	taskFrame                    // room has a new frame
-	taskOffer                    // room has an ephemeral frame
-	taskReset                    // room's log is another one
-	taskWritable                 // conn's socket may take more
-	taskGone                     // conn's client left
-	taskRead                     // conn's read of the stream is done
-	taskPump                     // conn has more to read
-	taskLeave                    // all are to leave
+	taskAdd    taskKind = iota // conn is new
+	taskFrame                  // room has a new frame
+	taskOffer                  // room has an ephemeral frame
+	taskReset                  // room's log is another one
+	taskReady                  // conn's socket may take more, or has something to say
+	taskGone                   // conn's client left
+	taskRead                   // conn's read of the stream is done
+	taskPump                   // conn has more to read
+	taskReply                  // conn's command is done
+	taskChange                 // conn is to have other topics, or a new token
+	taskLeave                  // all are to leave
 )
 
 // shard writes to a share of the connections from one goroutine. Others reach it
 // through its inbox only.
 type shard struct {
-	r    *rawSink
+	r    *Sink
+	tail *tail.Tail
 	wake chan struct{} // 1 slot
 
 	mu      sync.Mutex
@@ -74,22 +78,24 @@ type shard struct {
 
 	// Owned by the shard's goroutine.
 	rooms  map[subject.Pattern]*room
-	conns  []*rawConn
-	reads  sync.WaitGroup // reads of the stream under way
-	now    time.Duration  // since rawSink.start, at the last turn
+	conns  []*conn
+	others sync.WaitGroup // reads of the stream, and commands, under way
+	now    time.Duration  // since Sink.start, at the last turn
 	spare  []task         // the inbox that is not in use
 	hits   []hit          // the frames of this turn, linked per connection
-	dirty  []*rawConn     // connections with hits
+	dirty  []*conn        // connections with hits
 	stale  []*room        // rooms with many closed connections
 	frames []*tail.Frame  // scratch
 	seats  []*tail.Seat   // scratch
 	flat   []byte         // scratch
+	input  []byte         // scratch
 }
 
-func newShard(r *rawSink) *shard {
+func newShard(r *Sink) *shard {
 	return &shard{
-		r: r, wake: make(chan struct{}, 1), rooms: map[subject.Pattern]*room{},
-		frames: make([]*tail.Frame, readBatch), flat: make([]byte, 0, deliverBytes),
+		r: r, tail: r.h.Config().Tail, wake: make(chan struct{}, 1), rooms: map[subject.Pattern]*room{},
+		frames: make([]*tail.Frame, connection.ReadBatch), flat: make([]byte, 0, connection.DeliverBytes),
+		input: make([]byte, inputBytes),
 	}
 }
 
@@ -103,9 +109,15 @@ func (s *shard) post(t task) {
 		s.inbox = append(s.inbox, t)
 	}
 	s.mu.Unlock()
-	if ended && t.kind == taskAdd { // it came too late
-		t.conn.hangUp()
-		s.r.h.conns.release(&t.conn.conn)
+	if ended { // it came too late
+		switch t.kind {
+		case taskAdd:
+			t.conn.hangUp()
+			s.r.h.Release(&t.conn.Conn, connection.CauseGone)
+		case taskChange:
+			t.change.Refuse()
+		default:
+		}
 	}
 	select {
 	case s.wake <- struct{}{}:
@@ -116,7 +128,7 @@ func (s *shard) post(t task) {
 // run works until ctx ends, then closes every connection and waits for the reads
 // that are under way.
 func (s *shard) run(ctx context.Context) {
-	tick := time.NewTicker(min(sweepEvery, s.r.h.cfg.Heartbeat))
+	tick := time.NewTicker(min(sweepEvery, s.r.h.Config().Heartbeat))
 	defer tick.Stop()
 	for {
 		select {
@@ -129,7 +141,7 @@ func (s *shard) run(ctx context.Context) {
 		case <-tick.C:
 			// What was announced before this turn is in the inbox or done: after the turn
 			// every connection that keeps up has seen it.
-			seen := s.r.h.cfg.Tail.Announced()
+			seen := s.r.h.Config().Tail.Announced()
 			s.turn(ctx)
 			s.sweep(seen)
 		}
@@ -218,74 +230,90 @@ func (s *shard) connTask(ctx context.Context, t task) {
 		c.reading = false
 	}
 	if c.closed {
+		if t.kind == taskChange {
+			t.change.Refuse()
+		}
 		return
 	}
 	switch t.kind {
 	case taskAdd:
 		s.add(ctx, c)
 	case taskGone:
-		s.close(c, causeGone)
-	case taskWritable:
-		s.resume(ctx, c)
+		s.close(c, c.endCause())
+	case taskReady:
+		s.ready(ctx, c)
 	case taskPump:
 		s.pump(ctx, c)
 	case taskRead:
 		s.readDone(ctx, c, t.buf, t.err)
+	case taskReply:
+		s.reply(ctx, c, t.buf)
+	case taskChange:
+		s.change(ctx, c, t.change)
 	case taskFrame, taskOffer, taskReset, taskLeave: // not of one connection
 	}
 }
 
+// ready goes on writing, and reads what the client of a WebSocket says.
+func (s *shard) ready(ctx context.Context, c *conn) {
+	if c.sock != nil {
+		c.sock.posted.Store(false) // before looking: what comes from here on is told again
+	}
+	s.resume(ctx, c)
+	if c.sock != nil && !c.closed {
+		s.receive(ctx, c)
+	}
+}
+
 // add takes a new connection in and brings it up to date.
-func (s *shard) add(ctx context.Context, c *rawConn) {
+func (s *shard) add(ctx context.Context, c *conn) {
 	c.index = int32(len(s.conns))
 	s.conns = append(s.conns, c)
 	c.lastSent = s.now
-	if s.r.h.draining.Load() { // it began while the connection was on its way here
+	if s.r.h.Draining() { // it began while the connection was on its way here
 		c.leaveAt = s.now + 1
 	}
-	now := time.Now()
-	if warn, end := c.expiry(now); !end.IsZero() {
-		c.warnAt, c.endAt = s.now+warn.Sub(now), s.now+end.Sub(now)
-	}
+	s.appoint(c)
 	if err := s.r.watch(c); err != nil {
-		s.r.h.cfg.Logger.Warn("a socket cannot be watched", "err", err)
-		s.close(c, causeFailed)
+		s.r.h.Config().Logger.Warn("a socket cannot be watched", "err", err)
+		s.close(c, connection.CauseFailed)
 		return
 	}
-	c.rooms = make([]*room, len(c.patterns))
-	for i, p := range c.patterns {
-		m := s.rooms[p]
-		if m == nil {
-			m = &room{s: s, pattern: p}
-			m.seat = s.r.h.cfg.Tail.Sit(m, p)
-			s.rooms[p] = m
-		}
-		m.conns = append(m.conns, c)
-		c.rooms[i] = m
-		c.patterns[i] = m.pattern // lets go of the request's query
+	c.rooms = make([]*room, 0, len(c.Patterns))
+	for i, p := range c.Patterns {
+		c.Patterns[i] = s.enter(c, p).pattern // lets go of the request's query
 	}
 	s.pump(ctx, c)
+	if c.sock != nil && !c.closed {
+		early := c.sock.early
+		c.sock.early = nil
+		s.feed(ctx, c, early)
+	}
 }
 
 // close ends a connection and gives back all it had.
-func (s *shard) close(c *rawConn, cause string) {
+func (s *shard) close(c *conn, cause string) {
 	c.closed, c.idle, c.pending = true, false, nil
 	last := int32(len(s.conns) - 1)
 	s.conns[c.index], s.conns[last].index = s.conns[last], c.index
 	s.conns[last] = nil
 	s.conns = s.conns[:last]
 	for _, m := range c.rooms {
-		if m.closed++; m.closed*2 >= len(m.conns) && !m.stale {
-			m.stale = true // somebody may be going through the list right now
-			s.stale = append(s.stale, m)
+		if m.closed++; m.closed*2 >= len(m.conns) {
+			s.spoil(m) // somebody may be going through the list right now
 		}
+	}
+	for _, ch := range c.changes {
+		ch.Refuse()
+	}
+	if c.sock != nil {
+		c.sock.reader.Release()
 	}
 	if c.slot != 0 {
 		s.r.slots.Drop(c.slot - 1)
 	}
 	c.hangUp()
-	s.r.h.conns.release(&c.conn)
-	s.r.h.metrics.ends.WithLabelValues(cause).Inc()
+	s.r.h.Release(&c.Conn, cause)
 }
 
 // end sends everybody who is still there away when the sink stops.
@@ -295,65 +323,29 @@ func (s *shard) end(ctx context.Context) {
 	s.mu.Unlock()
 	s.turn(ctx)
 	for len(s.conns) > 0 {
-		s.dismiss(s.conns[0], wire.Draining)
-	}
-	s.reads.Wait()
-}
-
-// sweep keeps the appointments. seen is a position that every connection which
-// keeps up has reached.
-func (s *shard) sweep(seen event.Cursor) {
-	defer s.tidy()
-	h := s.r.h
-	away := h.cfg.Away() != nil
-	for _, c := range slices.Backward(s.conns) { // closing moves the last one here
-		switch {
-		case c.endAt != 0 && s.now >= c.endAt:
-			s.dismiss(c, wire.Expired)
-			continue
-		case c.leaveAt != 0 && s.now >= c.leaveAt:
-			s.dismiss(c, wire.Draining)
-			continue
-		case c.pending != nil && s.now-c.progress >= h.cfg.Stall:
-			s.close(c, causeStalled)
-			continue
-		case !c.idle:
-			continue
-		}
-		if c.cursor.Epoch == seen.Epoch {
-			c.cursor.Seq = max(c.cursor.Seq, seen.Seq)
-		}
-		if c.warnAt != 0 && s.now >= c.warnAt {
-			c.warnAt = 0
-			s.write(c, c.appendExpiring(nil))
-		} else if away != c.wasAway {
-			s.write(c, c.appendState(nil))
-		} else if s.now-c.lastSent >= h.cfg.Heartbeat {
-			s.write(c, wire.AppendHeartbeat(nil, c.cursor))
+		c := s.conns[0]
+		s.dismiss(c, wire.Draining)
+		if !c.closed { // there is no time for its client's answer
+			s.close(c, wire.Draining.Code)
 		}
 	}
-}
-
-// dismiss says goodbye and closes. A client whose socket is full does not hear it.
-func (s *shard) dismiss(c *rawConn, b wire.Bye) {
-	if c.pending == nil && !c.reading {
-		s.push(c, c.farewell(appendBye(nil, b)))
-	}
-	if !c.closed {
-		s.close(c, b.Code)
-	}
+	s.others.Wait()
 }
 
 // readDone goes on after a read of the stream.
-func (s *shard) readDone(ctx context.Context, c *rawConn, buf []byte, err error) {
+func (s *shard) readDone(ctx context.Context, c *conn, buf []byte, err error) {
 	if err != nil {
 		if ctx.Err() == nil {
-			s.r.h.cfg.Logger.Warn("a connection ended for a failed read of the log; it can resume", "err", err)
+			s.r.h.Config().Logger.Warn("a connection ended for a failed read of the log; it can resume", "err", err)
 		}
-		s.close(c, causeFailed)
+		s.close(c, connection.CauseFailed)
 		return
 	}
-	if s.push(c, buf) {
-		s.pump(ctx, c)
+	s.push(c, buf)
+	changes := c.changes
+	c.changes = nil
+	for _, ch := range changes {
+		s.change(ctx, c, ch)
 	}
+	s.pump(ctx, c)
 }

@@ -1,8 +1,10 @@
-package connection
+package raw
 
 import (
 	"context"
+	"slices"
 
+	"tidings/services/edge/connection"
 	"tidings/services/edge/tail"
 	"tidings/shared/subject"
 )
@@ -19,7 +21,7 @@ type room struct {
 	s       *shard
 	pattern subject.Pattern
 	seat    *tail.Seat
-	conns   []*rawConn // closed ones are swept out when they are many
+	conns   []*conn // closed ones are swept out when they are many
 	closed  int
 	stale   bool // it is in shard.stale
 }
@@ -36,27 +38,60 @@ func (m *room) Wake(f *tail.Frame) {
 // Offer implements tail.Reader.
 func (m *room) Offer(f *tail.Frame) { m.s.post(task{kind: taskOffer, room: m, frame: f}) }
 
+// enter takes a connection into a room, which is made if it is the first.
+func (s *shard) enter(c *conn, p subject.Pattern) *room {
+	m := s.rooms[p]
+	if m == nil {
+		m = &room{s: s, pattern: p}
+		m.seat = s.tail.Sit(m, p)
+		s.rooms[p] = m
+	}
+	m.conns = append(m.conns, c)
+	c.rooms = append(c.rooms, m)
+	return m
+}
+
+// leave takes a connection out of a room. An empty room is closed by tidy: this turn
+// may still have frames for it.
+func (s *shard) leave(c *conn, p subject.Pattern) {
+	i := slices.IndexFunc(c.rooms, func(m *room) bool { return m.pattern == p })
+	m := c.rooms[i]
+	c.rooms = slices.Delete(c.rooms, i, i+1)
+	m.conns = slices.Delete(m.conns, slices.Index(m.conns, c), slices.Index(m.conns, c)+1)
+	if len(m.conns) == m.closed {
+		s.spoil(m)
+	}
+}
+
+// spoil marks a room for tidy.
+func (s *shard) spoil(m *room) {
+	if !m.stale {
+		m.stale = true
+		s.stale = append(s.stale, m)
+	}
+}
+
 // sendRoom writes the only frame of this turn to everyone in a room who keeps up.
 func (s *shard) sendRoom(m *room, f *tail.Frame) {
 	sent := 0
 	for _, c := range m.conns {
-		if !c.idle || c.cursor.Seq >= f.Seq || c.id.is(f.Except) {
+		if !c.idle || c.Cursor.Seq >= f.Seq || c.ID.Is(f.Except) {
 			continue
 		}
-		c.cursor.Seq = f.Seq
+		c.Cursor.Seq = f.Seq
 		sent++
-		b := c.bytesOf(f)
-		c.count(f)
+		b := c.Bytes(s.tail, f)
+		c.Count(s.tail, f)
 		s.push(c, b)
 	}
-	s.r.h.metrics.delivered.Add(float64(sent))
+	s.r.h.Metrics.Delivered.Add(float64(sent))
 }
 
 // noteRoom notes one of several frames of this turn for everyone in a room who
 // keeps up; flush writes them.
 func (s *shard) noteRoom(m *room, f *tail.Frame) {
 	for _, c := range m.conns {
-		if !c.idle || c.cursor.Seq >= f.Seq || c.id.is(f.Except) {
+		if !c.idle || c.Cursor.Seq >= f.Seq || c.ID.Is(f.Except) {
 			continue
 		}
 		at := int32(len(s.hits))
@@ -80,15 +115,15 @@ func (s *shard) offerRoom(m *room, f *tail.Frame) {
 	s.flush() // ephemeral events keep their place among the others
 	for _, c := range m.conns {
 		switch {
-		case c.closed, c.id.is(f.Except):
+		case c.closed, c.ID.Is(f.Except):
 		case !c.idle:
-			s.r.h.metrics.ephemeralDropped.Inc()
+			s.r.h.Metrics.EphemeralDropped.Inc()
 		case c.offered == f: // overlapping patterns
 		default:
 			c.offered = f
-			s.r.h.metrics.delivered.Inc()
-			b := c.bytesOf(f)
-			c.count(f)
+			s.r.h.Metrics.Delivered.Inc()
+			b := c.Bytes(s.tail, f)
+			c.Count(s.tail, f)
 			s.push(c, b)
 		}
 	}
@@ -101,6 +136,38 @@ func (s *shard) resetRoom(ctx context.Context, m *room) {
 			s.pump(ctx, c)
 		}
 	}
+}
+
+// change applies a change to a connection that is not reading the stream.
+func (s *shard) change(ctx context.Context, c *conn, ch *connection.Change) {
+	if c.idle {
+		s.pump(ctx, c) // its cursor is where it last got something; the new topics begin now
+	}
+	switch {
+	case c.closed, c.parting():
+		ch.Refuse()
+	case c.reading:
+		c.changes = append(c.changes, ch)
+	default:
+		s.apply(ctx, c, ch)
+	}
+}
+
+// apply applies a change at the connection's cursor.
+func (s *shard) apply(ctx context.Context, c *conn, ch *connection.Change) {
+	add, remove, ok := c.Plan(ch)
+	if !ok {
+		return
+	}
+	for _, p := range remove {
+		s.leave(c, p)
+	}
+	for i, p := range add {
+		add[i] = s.enter(c, p).pattern // shared by all in the room
+	}
+	c.Apply(ch, add, remove)
+	s.appoint(c)
+	s.pump(ctx, c)
 }
 
 // tidy compacts the rooms that need it.

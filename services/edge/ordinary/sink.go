@@ -1,0 +1,99 @@
+package ordinary
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tidings/services/edge/connection"
+	"tidings/services/edge/wire"
+	"tidings/shared/httpx"
+)
+
+// Sink serves every connection there is. Make one with New.
+type Sink struct {
+	h *connection.Host
+
+	mu      sync.Mutex
+	streams map[*stream]struct{}
+}
+
+// New returns a sink without connections.
+func New(h *connection.Host) *Sink {
+	return &Sink{h: h, streams: map[*stream]struct{}{}}
+}
+
+// Open implements connection.Sink.
+func (*Sink) Open() error { return nil }
+
+// Run implements connection.Sink. The goroutines belong to net/http.
+func (*Sink) Run(ctx context.Context) { <-ctx.Done() }
+
+// Poke implements connection.Sink.
+func (s *Sink) Poke() { s.each((*stream).poke) }
+
+// LeaveWithin implements connection.Sink.
+func (s *Sink) LeaveWithin(d time.Duration) { s.each(func(o *stream) { o.leaveWithin(d) }) }
+
+// each calls fn for every stream; fn must not block.
+func (s *Sink) each(fn func(*stream)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for o := range s.streams {
+		fn(o)
+	}
+}
+
+// join and leave make a stream known to each.
+func (s *Sink) join(o *stream) {
+	s.mu.Lock()
+	s.streams[o] = struct{}{}
+	s.mu.Unlock()
+	if s.h.Draining() { // it began while we were joining
+		o.leaveWithin(0)
+	}
+}
+
+func (s *Sink) leave(o *stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.streams, o)
+}
+
+// Serve implements connection.Sink. It keeps the handler's goroutine until the stream
+// ends.
+func (s *Sink) Serve(c echo.Context, conn *connection.Conn, start connection.Start) bool {
+	if start.Handshake != nil {
+		return s.serveSocket(c, conn, start)
+	}
+	out := openStream(c, s.h.Config().Stall, conn.Gzip())
+	s.serve(c.Request().Context(), conn, out, start, nil)
+	return true
+}
+
+// serve streams to a client whose head was written.
+func (s *Sink) serve(ctx context.Context, conn *connection.Conn, out writer, start connection.Start, in *input) {
+	o := newStream(s.h, conn, out, in)
+	s.join(o)
+	defer s.leave(o)
+	s.h.Join(conn, o)
+	o.view = s.h.Config().Tail.Join(o, conn.Patterns)
+	defer o.view.Leave()
+	retry, words := conn.Opening(start.Void)
+	cause := connection.CauseGone
+	if o.send(retry) == nil && o.send(words) == nil {
+		cause = o.run(ctx)
+	}
+	s.h.Release(conn, cause)
+	o.refuseChanges()
+}
+
+// openStream writes the head of a stream of Server-Sent Events.
+func openStream(c echo.Context, stall time.Duration, gzip bool) *httpx.StreamWriter {
+	wire.SetHeader(c.Response().Header(), gzip)
+	c.Response().WriteHeader(http.StatusOK)
+	return httpx.NewStreamWriter(c.Response(), stall)
+}

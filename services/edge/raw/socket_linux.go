@@ -1,0 +1,172 @@
+package raw
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"tidings/services/edge/connection"
+	"tidings/services/edge/websocket"
+	"tidings/services/edge/wire"
+)
+
+const (
+	// inputBytes is how much is read from a socket at once, and receiveRounds how often
+	// before others have their turn.
+	inputBytes, receiveRounds = 16 << 10, 4
+	// maxCommands is how many commands of one connection may wait. While there are as
+	// many its socket is not read, and the client finds out by its own full buffers.
+	maxCommands = 16
+	// partingTime is how long a client may take to answer a close frame; after that
+	// the socket is closed on it.
+	partingTime = 2 * time.Second
+)
+
+// socket is what a WebSocket has beyond a stream: what its client says. It belongs to
+// the shard.
+type socket struct {
+	reader  websocket.Reader
+	early   []byte   // what came before the shard had the socket
+	queue   [][]byte // commands that wait
+	running bool     // a command runs
+	more    bool     // the socket was not read to its end
+	posted  atomic.Bool
+
+	awaiting time.Duration // since when a sign of life is awaited, 0 if it is not
+	parting  time.Duration // until when the client may answer the close frame, 0 before
+	cause    string        // of the end, while parting
+}
+
+// parting reports whether the last word was said and the client's is awaited.
+func (c *conn) parting() bool { return c.sock != nil && c.sock.parting != 0 }
+
+// receive reads what the client of a WebSocket sent.
+func (s *shard) receive(ctx context.Context, c *conn) {
+	k := c.sock
+	for range receiveRounds {
+		// What answers the client must have somewhere to go: while it does not read or
+		// we are not done, it is not listened to.
+		if k.more = c.pending != nil || len(k.queue) >= maxCommands; k.more {
+			return
+		}
+		n, err := syscall.Read(int(c.fd), s.input)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case errors.Is(err, syscall.EAGAIN):
+			return
+		case err != nil || n <= 0:
+			s.close(c, c.endCause())
+			return
+		case c.parting():
+			continue
+		}
+		k.awaiting = 0
+		s.feed(ctx, c, s.input[:n])
+		if c.closed {
+			return
+		}
+	}
+	s.post(task{kind: taskReady, conn: c})
+}
+
+// endCause is why a connection ends whose client closed the socket.
+func (c *conn) endCause() string {
+	if c.parting() {
+		return c.sock.cause
+	}
+	return connection.CauseGone
+}
+
+// feed understands what arrived.
+func (s *shard) feed(ctx context.Context, c *conn, b []byte) {
+	var answer []byte
+	closing := false
+	err := c.sock.reader.Feed(b, websocket.Limits{Deflate: c.Deflate()}, func(m websocket.Message) error {
+		switch m.Opcode {
+		case websocket.Ping:
+			answer = websocket.AppendPong(answer, m.Payload)
+		case websocket.Close:
+			closing = true
+			answer = websocket.AppendClose(answer, m.Code, "")
+		case websocket.Text:
+			c.sock.queue = append(c.sock.queue, bytes.Clone(m.Payload))
+		case websocket.Binary, websocket.Pong, websocket.Continuation: // the limits refuse the first
+		}
+		return nil
+	})
+	var broken *websocket.CloseError
+	if errors.As(err, &broken) {
+		answer = websocket.AppendClose(answer, broken.Code, broken.Reason)
+	}
+	s.push(c, answer)
+	switch {
+	case c.closed:
+	case closing:
+		s.close(c, connection.CauseGone)
+	case err != nil:
+		s.part(c, connection.CauseBroken)
+	default:
+		s.command(ctx, c)
+	}
+}
+
+// command runs the next command, if none is running. It may wait for NATS, so it has
+// a goroutine of its own, for which the shard waits.
+func (s *shard) command(ctx context.Context, c *conn) {
+	k := c.sock
+	if k.running || len(k.queue) == 0 || c.parting() {
+		return
+	}
+	k.running = true
+	payload := k.queue[0]
+	if k.queue = k.queue[1:]; len(k.queue) == 0 {
+		k.queue = nil
+	}
+	from := connection.Caller{Conn: c.Name(), Grant: c.Grant}
+	s.others.Go(func() {
+		reply := s.r.h.Config().Command(ctx, from, payload)
+		s.post(task{kind: taskReply, conn: c, buf: websocket.AppendText(nil, reply)})
+	})
+}
+
+// reply sends the answer to a command and goes on with the next.
+func (s *shard) reply(ctx context.Context, c *conn, answer []byte) {
+	c.sock.running = false
+	if c.parting() {
+		return
+	}
+	s.push(c, answer)
+	if c.closed {
+		return
+	}
+	s.command(ctx, c)
+	if c.sock.more {
+		s.receive(ctx, c)
+	}
+}
+
+// dismiss says goodbye and closes. A client whose socket is full does not hear it.
+func (s *shard) dismiss(c *conn, b wire.Bye) {
+	if c.pending == nil && !c.reading && !c.parting() {
+		s.push(c, c.Farewell(b))
+	}
+	if !c.closed {
+		s.part(c, b.Code)
+	}
+}
+
+// part ends a connection after the last words. The client of a WebSocket has a
+// moment to answer them: closing over what it still sends would reset the
+// connection, and it might not hear them.
+func (s *shard) part(c *conn, cause string) {
+	if c.sock == nil || c.pending != nil || c.reading || c.parting() || syscall.Shutdown(int(c.fd), syscall.SHUT_WR) != nil {
+		s.close(c, cause)
+		return
+	}
+	c.idle = false
+	c.sock.parting, c.sock.cause = s.now+partingTime, cause
+}

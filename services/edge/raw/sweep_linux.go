@@ -1,0 +1,72 @@
+package raw
+
+import (
+	"slices"
+	"time"
+
+	"tidings/services/edge/connection"
+	"tidings/services/edge/wire"
+	"tidings/shared/event"
+)
+
+// silence is how many heartbeats the client of a WebSocket may leave unanswered.
+const silence = 2
+
+// appoint notes when the token's end is near and when it has come.
+func (s *shard) appoint(c *conn) {
+	c.warnAt, c.endAt = 0, 0
+	now := time.Now()
+	if warn, end := c.Expiry(now); !end.IsZero() {
+		c.warnAt, c.endAt = s.now+warn.Sub(now), s.now+end.Sub(now)
+	}
+}
+
+// sweep keeps the appointments. seen is a position that every connection which
+// keeps up has reached.
+func (s *shard) sweep(seen event.Cursor) {
+	defer s.tidy()
+	h := s.r.h
+	away := h.Config().Away() != nil
+	for _, c := range slices.Backward(s.conns) { // closing moves the last one here
+		switch {
+		case c.parting():
+			if s.now >= c.sock.parting {
+				s.close(c, c.sock.cause)
+			}
+			continue
+		case c.sock != nil && c.sock.awaiting != 0 && s.now-c.sock.awaiting >= silence*h.Config().Heartbeat:
+			s.close(c, connection.CauseSilent)
+			continue
+		case c.endAt != 0 && s.now >= c.endAt:
+			s.dismiss(c, wire.Expired)
+			continue
+		case c.leaveAt != 0 && s.now >= c.leaveAt:
+			s.dismiss(c, wire.Draining)
+			continue
+		case c.pending != nil && s.now-c.progress >= h.Config().Stall:
+			s.close(c, connection.CauseStalled)
+			continue
+		case !c.idle:
+			continue
+		}
+		if c.Cursor.Epoch == seen.Epoch {
+			c.Cursor.Seq = max(c.Cursor.Seq, seen.Seq)
+		}
+		if c.warnAt != 0 && s.now >= c.warnAt {
+			c.warnAt = 0
+			s.write(c, c.AppendExpiring(nil))
+		} else if away != c.WasAway {
+			s.write(c, c.AppendState(nil))
+		} else if s.now-c.lastSent >= h.Config().Heartbeat {
+			s.beat(c)
+		}
+	}
+}
+
+// beat breaks the silence of a stream.
+func (s *shard) beat(c *conn) {
+	if c.sock != nil && c.sock.awaiting == 0 {
+		c.sock.awaiting = s.now
+	}
+	s.write(c, c.AppendHeartbeat(nil, c.Cursor))
+}
