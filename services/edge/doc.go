@@ -8,15 +8,18 @@
 // what the stream itself has dropped is lost, and then the client is told with a
 // tidings.gap.
 //
-// This package follows, drains and proves its readiness, and it reads requests;
-// what an edge says is package wire. A refusal that will pass answers 200 with
-// retry and tidings.bye, because a native EventSource gives up for ever on any
-// other status.
+// This package follows, drains and proves its readiness; it reads requests, carries
+// out the commands of WebSockets, and passes changes of connections on to the edge
+// that has them. What an edge says is package wire, how it is written package codec,
+// and to what packages raw and ordinary. A refusal that will pass answers 200 with
+// retry and tidings.bye, because a native EventSource gives up for ever on any other
+// status.
 //
 // # Concurrency
 //
 // Run owns the follower's goroutine, the only one that writes to the tail, those of
-// the canary, of the watch over the log's health and of the connections' host, and
-// the subscription to ephemeral events. It waits for all of them. Events leave a
+// the canary, of the watch over the log's health, of the connections' host and of the
+// sinks, the subscriptions to ephemeral events and to other edges' orders, and a
+// goroutine for each order. It waits for all of them. Events leave a
 // connection in stream order; between connections nothing is ordered.
 package edge

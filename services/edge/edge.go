@@ -93,6 +93,7 @@ func (e *Edge) Run(ctx context.Context) error {
 	for _, s := range e.sinks {
 		wg.Go(func() { s.Run(following) })
 	}
+	wg.Go(func() { e.host.Settle(following) })
 	wg.Go(func() { e.follow(following) })
 	wg.Go(func() { e.probe(following) })
 	wg.Go(func() { e.watchHealth(following) })

@@ -101,7 +101,7 @@ func (e *Edge) parseTopics(values []string, g *auth.Grant) ([]subject.Pattern, e
 		}
 		list = append(list, p)
 	}
-	return list, nil
+	return slices.Clone(list), nil // without room to grow: it lives as long as the connection
 }
 
 // mayRead parses a topic or pattern of a client and checks that it may read that.

@@ -39,10 +39,13 @@ func List() Codec { return Codec{form: formList} }
 // is called before anything was encoded.
 func (c *Codec) Chunk() { c.form = formChunked }
 
-// Gzip reports whether the stream is a gzip stream, Socket whether it is a WebSocket,
-// and Deflate whether that takes compressed messages.
-func (c *Codec) Gzip() bool    { return c.packed && !c.Socket() }
-func (c *Codec) Socket() bool  { return c.form == formSocket }
+// Gzip reports whether the stream is a gzip stream.
+func (c *Codec) Gzip() bool { return c.packed && !c.Socket() }
+
+// Socket reports whether the stream is a WebSocket.
+func (c *Codec) Socket() bool { return c.form == formSocket }
+
+// Deflate reports whether the stream is a WebSocket that takes compressed messages.
 func (c *Codec) Deflate() bool { return c.packed && c.Socket() }
 
 // Bytes returns a frame as it is written. Once it is handed over, Count must be told.

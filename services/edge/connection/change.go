@@ -141,7 +141,7 @@ func (c *Conn) Apply(ch *Change, add, remove []subject.Pattern) {
 	c.Patterns = append(slices.Clip(c.Patterns), add...)
 	c.starts.add(add, c.Cursor.Seq)
 	if ch.Grant != nil {
-		c.expires = ch.Grant.Expires
+		c.end = nanoseconds(ch.Grant.Expires)
 		if c.Socket() {
 			c.Grant = ch.Grant
 		}
@@ -150,7 +150,7 @@ func (c *Conn) Apply(ch *Change, add, remove []subject.Pattern) {
 	if state.Topics == nil {
 		state.Topics = []subject.Pattern{} // for JSON: none, not unknown
 	}
-	if end := c.expires; !end.IsZero() {
+	if end := c.expires(); !end.IsZero() {
 		state.Expires = &end
 	}
 	ch.done <- outcome{state: state}

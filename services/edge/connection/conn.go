@@ -1,7 +1,6 @@
 package connection
 
 import (
-	crand "crypto/rand"
 	"time"
 
 	"tidings/services/edge/codec"
@@ -40,42 +39,45 @@ type Conn struct {
 	// WasAway says that tidings.away was sent and not yet taken back.
 	WasAway bool
 
-	h        *Host
-	user     string
-	ip       string // "" unless addresses are counted
-	expires  time.Time
-	starts   *starts // where each topic begins while a rewind is replayed, else nil
-	resumed  bool
-	caughtUp bool // tidings.live was sent
+	h                *Host
+	slot, generation uint32 // of the registry
+	user             string
+	ip               string  // "" unless addresses are counted
+	end              int64   // when the token ends, in nanoseconds since 1970; 0 is never
+	starts           *starts // where each topic begins while a rewind is replayed, else nil
+	resumed          bool
+	caughtUp         bool // tidings.live was sent
 }
 
 func newConn(h *Host, r *Request) *Conn {
-	c := &Conn{h: h, Codec: r.Codec, user: r.Grant.User, expires: r.Grant.Expires, Patterns: r.Patterns}
+	c := &Conn{h: h, Codec: r.Codec, user: r.Grant.User, end: nanoseconds(r.Grant.Expires), Patterns: r.Patterns}
 	if c.Socket() {
 		c.Grant = r.Grant
 	}
 	if h.cfg.PerIP > 0 {
 		c.ip = r.IP
 	}
-	copy(c.ID[:], crand.Text())
 	return c
 }
 
-// Name returns the connection's id as clients see it: the node's tag, so that any
-// edge finds it, and what is the connection's own.
-func (c *Conn) Name() string { return c.h.tag + string(c.ID[:]) }
-
-// idLen and tagLen are the lengths of the parts of a name.
-const idLen, tagLen = 20, 8
-
-// ID is the connection's own part of its name. It is unguessable: whoever knows it
-// may address the connection.
-type ID [idLen]byte
-
-// Is reports whether an event's Except names this connection.
-func (id *ID) Is(except string) bool {
-	return len(except) == tagLen+idLen && except[tagLen:] == string(id[:])
+// nanoseconds is a time as Conn keeps it, in a third of the memory.
+func nanoseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
 }
+
+// expires returns when the connection's token ends; zero is never.
+func (c *Conn) expires() time.Time {
+	if c.end == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, c.end)
+}
+
+// Slot returns the numbers under which Host.At finds the connection.
+func (c *Conn) Slot() (index, generation uint32) { return c.slot, c.generation }
 
 // Choose keeps of the frames read after the cursor those that the client gets, in
 // place, and about as many as limit bytes allow. It reports whether all were
@@ -136,13 +138,13 @@ func (c *Conn) AppendNewEpoch(buf []byte) []byte {
 
 // AppendExpiring appends the warning that the token ends soon.
 func (c *Conn) AppendExpiring(buf []byte) []byte {
-	return c.AppendControl(buf, event.Cursor{}, wire.TypeExpiring, wire.Expiring{InMS: time.Until(c.expires).Milliseconds()})
+	return c.AppendControl(buf, event.Cursor{}, wire.TypeExpiring, wire.Expiring{InMS: time.Until(c.expires()).Milliseconds()})
 }
 
 // Expiry returns when the client is warned of its token's end, and when that is.
 // Both are zero for a token without end.
 func (c *Conn) Expiry(now time.Time) (warn, end time.Time) {
-	end = c.expires
+	end = c.expires()
 	if end.IsZero() {
 		return end, end
 	}

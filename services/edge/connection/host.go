@@ -2,7 +2,6 @@ package connection
 
 import (
 	"context"
-	crand "crypto/rand"
 	"errors"
 	"log/slog"
 	"sync/atomic"
@@ -82,7 +81,7 @@ type Host struct {
 
 // NewHost returns a host without connections.
 func NewHost(cfg Config, m *Metrics) *Host {
-	h := &Host{Metrics: m, cfg: cfg, tag: crand.Text()[:tagLen], reads: make(chan struct{}, rangeReads)}
+	h := &Host{Metrics: m, cfg: cfg, tag: newTag(), reads: make(chan struct{}, rangeReads)}
 	h.conns.init()
 	return h
 }
@@ -93,20 +92,6 @@ func (h *Host) Config() *Config { return &h.cfg }
 // Tag returns what the names of this edge's connections begin with. Every process
 // has another one.
 func (h *Host) Tag() string { return h.tag }
-
-// TagOf returns the tag of the edge that a connection's name belongs to. It is not
-// ok if no connection can be named like that.
-func TagOf(name string) (tag string, ok bool) {
-	if len(name) != tagLen+idLen {
-		return "", false
-	}
-	for i := range len(name) {
-		if c := name[i]; (c < 'A' || c > 'Z') && (c < '2' || c > '7') {
-			return "", false
-		}
-	}
-	return name[:tagLen], true
-}
 
 // Count returns how many connections are live.
 func (h *Host) Count() int { return h.conns.count() }
@@ -180,9 +165,12 @@ func (h *Host) Refused(b *wire.Bye) *wire.Bye {
 	return b
 }
 
-// Join makes a connection known to Change. It is for those that live on; release
+// Join makes a connection known to Change. It is for those that live on; Release
 // undoes it.
-func (h *Host) Join(c *Conn, m Member) { h.conns.join(c.ID, m) }
+func (h *Host) Join(c *Conn, m Member) { h.conns.members.Set(c.slot, m) }
+
+// At returns the connection that joined with these numbers, nil if it was released.
+func (h *Host) At(index, generation uint32) Member { return h.conns.members.At(index, generation) }
 
 // Release forgets an admitted connection and books the cause of its end.
 func (h *Host) Release(c *Conn, cause string) {

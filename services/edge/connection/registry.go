@@ -3,11 +3,14 @@ package connection
 import (
 	"sync"
 
+	"tidings/services/edge/slots"
 	"tidings/services/edge/wire"
 )
 
 // Member is a live connection as its sink knows it.
 type Member interface {
+	// Named returns the connection's part of its name. It never changes.
+	Named() ID
 	// Post hands a change over, which the connection's owner then applies or refuses.
 	// It does not block.
 	Post(ch *Change)
@@ -15,16 +18,18 @@ type Member interface {
 
 // registry admits connections within the bounds and finds them.
 type registry struct {
-	mu      sync.Mutex
-	total   int
-	users   map[string]int
-	ips     map[string]int
-	members map[ID]Member
-	idle    chan struct{} // closed while there are no connections
+	members slots.Table[Member]
+
+	mu    sync.Mutex
+	total int
+	moves uint64 // of connections, in and out
+	users map[string]int
+	ips   map[string]int
+	idle  chan struct{} // closed while there are no connections
 }
 
 func (r *registry) init() {
-	r.users, r.ips, r.members = map[string]int{}, map[string]int{}, map[ID]Member{}
+	r.users, r.ips = map[string]int{}, map[string]int{}
 	r.idle = make(chan struct{})
 	close(r.idle)
 }
@@ -45,18 +50,22 @@ func (r *registry) admit(c *Conn, cfg *Config) *wire.Bye {
 		r.idle = make(chan struct{})
 	}
 	r.total++
+	r.moves++
 	r.users[c.user]++
 	if c.ip != "" {
 		r.ips[c.ip]++
 	}
+	c.slot, c.generation = r.members.Put(nil)
+	c.ID = newID(c.slot)
 	return nil
 }
 
 // release counts an admitted connection out.
 func (r *registry) release(c *Conn) {
+	r.members.Drop(c.slot)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.members, c.ID)
+	r.moves++
 	decrement(r.users, c.user)
 	if c.ip != "" {
 		decrement(r.ips, c.ip)
@@ -72,24 +81,29 @@ func decrement(m map[string]int, key string) {
 	}
 }
 
-// join makes a connection findable, until it is released.
-func (r *registry) join(id ID, m Member) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.members[id] = m
-}
-
-// find returns a live connection, nil if there is none.
+// find returns the live connection of an id, nil if there is none.
 func (r *registry) find(id ID) Member {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.members[id]
+	slot, ok := id.slot()
+	if !ok {
+		return nil
+	}
+	if m := r.members.Now(slot); m != nil && m.Named() == id {
+		return m
+	}
+	return nil
 }
 
 func (r *registry) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.total
+}
+
+// moved returns how often a connection came or went.
+func (r *registry) moved() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.moves
 }
 
 // empty returns a channel that is closed once there are no connections.

@@ -24,7 +24,7 @@ const pollBytes = 256 << 10
 // are none yet, with the next ones, or with none once it has waited for so long, its
 // token has ended or the node drains. The connection's codec is a list.
 func (s *Sink) Poll(c echo.Context, conn *connection.Conn, start connection.Start, wait time.Duration) error {
-	o := newStream(s.h, conn, nil, nil)
+	o := newStream(s.h, conn, nil)
 	s.join(o)
 	defer s.leave(o)
 	o.view = s.h.Config().Tail.Join(o, conn.Patterns)
@@ -81,7 +81,9 @@ func (o *stream) poll(ctx context.Context, start connection.Start, wait time.Dur
 // collect appends a bounded part of what there is after the cursor, and reports
 // whether there may be more.
 func (o *stream) collect(ctx context.Context, items *[]byte) (bool, error) {
-	n, at, err := o.view.Read(o.Cursor, o.frames)
+	b := batches.Get().(*batch)
+	defer b.release()
+	n, at, err := o.view.Read(o.Cursor, b.frames[:])
 	switch {
 	case errors.Is(err, tail.ErrEpoch):
 		*items = o.AppendNewEpoch(*items)
@@ -93,7 +95,7 @@ func (o *stream) collect(ctx context.Context, items *[]byte) (bool, error) {
 	case err != nil:
 		return false, err
 	}
-	chosen, all := o.Choose(o.frames[:n], pollBytes)
+	chosen, all := o.Choose(b.frames[:n], pollBytes)
 	if !all {
 		at.Seq = chosen[len(chosen)-1].Seq
 	}
@@ -102,7 +104,7 @@ func (o *stream) collect(ctx context.Context, items *[]byte) (bool, error) {
 		*items = append(*items, o.Bytes(o.tail, f)...)
 	}
 	o.h.Metrics.Delivered.Add(float64(len(chosen)))
-	return !all || n == len(o.frames), nil
+	return !all || n == len(b.frames), nil
 }
 
 // respond writes {"events":[…],"cursor":"…"}.

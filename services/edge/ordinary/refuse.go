@@ -1,7 +1,6 @@
 package ordinary
 
 import (
-	"io"
 	"net/http"
 	"time"
 
@@ -33,10 +32,10 @@ func (s *Sink) RefuseSocket(c echo.Context, shake *websocket.Handshake, b wire.B
 	}
 	defer nc.Close()
 	form := codec.WebSocket(false)
-	out := &socketWriter{nc: nc, stall: s.h.Config().Stall}
+	out := &takenWriter{nc: nc, stall: s.h.Config().Stall}
 	if out.Write(shake.AppendHead(nil, c.Response().Header()), form.Farewell(b)) == nil {
 		part(nc)
-		_, _ = io.Copy(io.Discard, nc) // until the client has heard, or its time is up
+		ignore(nc) // until the client hangs up, or the time is up
 	}
 	return nil
 }

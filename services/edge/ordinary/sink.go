@@ -19,6 +19,8 @@ type Sink struct {
 
 	mu      sync.Mutex
 	streams map[*stream]struct{}
+
+	taken sync.WaitGroup // connections taken over from net/http
 }
 
 // New returns a sink without connections.
@@ -29,8 +31,13 @@ func New(h *connection.Host) *Sink {
 // Open implements connection.Sink.
 func (*Sink) Open() error { return nil }
 
-// Run implements connection.Sink. The goroutines belong to net/http.
-func (*Sink) Run(ctx context.Context) { <-ctx.Done() }
+// Run implements connection.Sink. It waits for the connections that were taken over;
+// the others are net/http's.
+func (s *Sink) Run(ctx context.Context) {
+	<-ctx.Done()
+	s.each((*stream).cut)
+	s.taken.Wait()
+}
 
 // Poke implements connection.Sink.
 func (s *Sink) Poke() { s.each((*stream).poke) }
@@ -63,31 +70,33 @@ func (s *Sink) leave(o *stream) {
 	delete(s.streams, o)
 }
 
-// Serve implements connection.Sink. It keeps the handler's goroutine until the stream
-// ends.
+// Serve implements connection.Sink. Where net/http gives the connection away it is
+// taken over, and else the handler's goroutine kept until the stream ends.
 func (s *Sink) Serve(c echo.Context, conn *connection.Conn, start connection.Start) bool {
+	if req := c.Request(); req.ProtoMajor == 1 && req.ProtoMinor >= 1 && s.take(c, conn, start) {
+		return true
+	}
 	if start.Handshake != nil {
-		return s.serveSocket(c, conn, start)
+		return false
 	}
 	out := openStream(c, s.h.Config().Stall, conn.Gzip())
-	s.serve(c.Request().Context(), conn, out, start, nil)
+	s.serve(c.Request().Context(), newStream(s.h, conn, out), start)
 	return true
 }
 
 // serve streams to a client whose head was written.
-func (s *Sink) serve(ctx context.Context, conn *connection.Conn, out writer, start connection.Start, in *input) {
-	o := newStream(s.h, conn, out, in)
+func (s *Sink) serve(ctx context.Context, o *stream, start connection.Start) {
 	s.join(o)
 	defer s.leave(o)
-	s.h.Join(conn, o)
-	o.view = s.h.Config().Tail.Join(o, conn.Patterns)
+	s.h.Join(o.Conn, o)
+	o.view = s.h.Config().Tail.Join(o, o.Patterns)
 	defer o.view.Leave()
-	retry, words := conn.Opening(start.Void)
+	retry, words := o.Opening(start.Void)
 	cause := connection.CauseGone
 	if o.send(retry) == nil && o.send(words) == nil {
 		cause = o.run(ctx)
 	}
-	s.h.Release(conn, cause)
+	s.h.Release(o.Conn, cause)
 	o.refuseChanges()
 }
 

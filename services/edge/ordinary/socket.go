@@ -3,27 +3,17 @@ package ordinary
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"net"
-	"net/http"
-	"os"
 	"sync/atomic"
 	"time"
-
-	"github.com/labstack/echo/v4"
 
 	"tidings/services/edge/connection"
 	"tidings/services/edge/websocket"
 	"tidings/shared/auth"
-	"tidings/shared/httpx"
 )
 
 // inputBytes is how much is read from a WebSocket at once.
 const inputBytes = 4 << 10
-
-// partingTime is how long a client may take to answer a close frame.
-const partingTime = 2 * time.Second
 
 var (
 	errSilent = errors.New("the client gave no sign of life")
@@ -86,45 +76,6 @@ func (o *stream) answer(u utterance) error {
 	return errors.Join(o.send(u.bytes), u.err)
 }
 
-// serveSocket serves a WebSocket.
-func (s *Sink) serveSocket(c echo.Context, conn *connection.Conn, start connection.Start) bool {
-	nc, rest, err := httpx.Hijack(c, http.StatusSwitchingProtocols)
-	if err != nil {
-		return false
-	}
-	defer nc.Close()
-	out := &socketWriter{nc: nc, stall: s.h.Config().Stall}
-	if err := out.Write(start.Handshake.AppendHead(nil, c.Response().Header())); err != nil {
-		s.h.Release(conn, connection.CauseGone)
-		return true
-	}
-	// The request's context does not end with a connection that was taken over.
-	ctx, cancel := context.WithCancel(c.Request().Context())
-	in := &input{out: make(chan utterance)}
-	in.may.Store(conn.Grant)
-	r := &socketReader{in: in, h: s.h, name: conn.Name(), limits: websocket.Limits{Deflate: conn.Deflate()}}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		r.run(ctx, rest.Reader, nc)
-	}()
-	s.serve(ctx, conn, out, start, in)
-	part(nc)
-	cancel()
-	<-done
-	return true
-}
-
-// part gives the client a moment to answer the last words: closing over what it
-// still sends would reset the connection, and it might not hear them. The reader
-// notices the deadline.
-func part(nc net.Conn) {
-	_ = nc.SetReadDeadline(time.Now().Add(partingTime)) // what fails here is over already
-	if half, ok := nc.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite()
-	}
-}
-
 // socketReader reads what a client says and runs its commands one after the other:
 // while one runs the socket is not read, and the client finds out by its own full
 // buffers.
@@ -137,28 +88,22 @@ type socketReader struct {
 }
 
 // run reads until the client leaves or breaks a rule, or the stream ends.
-func (r *socketReader) run(ctx context.Context, early io.Reader, nc net.Conn) {
+func (r *socketReader) run(ctx context.Context, from io.Reader) {
 	defer r.reader.Release()
 	buf := make([]byte, inputBytes)
 	for {
-		// The first of it may have come with the handshake. Its buffer reads the socket
-		// on when it is empty.
-		n, err := early.Read(buf)
+		n, err := from.Read(buf)
 		if n > 0 {
 			r.in.heard.Store(true)
 			if !r.feed(ctx, buf[:n]) {
-				break
+				return
 			}
 		}
 		if err != nil {
-			if !errors.Is(err, os.ErrDeadlineExceeded) {
-				r.say(ctx, utterance{err: errClosed})
-			}
+			_ = r.say(ctx, utterance{err: errClosed}) // the stream may have ended before
 			return
 		}
 	}
-	// The rest is nobody's business, but the client may still be sending.
-	_, _ = io.Copy(io.Discard, nc)
 }
 
 // feed understands what arrived and reports whether to go on.
@@ -192,38 +137,4 @@ func (r *socketReader) say(ctx context.Context, u utterance) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// socketWriter writes to a connection that was taken over.
-type socketWriter struct {
-	nc    net.Conn
-	stall time.Duration
-	flat  []byte
-}
-
-// Write implements writer. The buffers go out together: TLS makes a record of each
-// write.
-func (w *socketWriter) Write(buffers ...[]byte) error {
-	b := buffers[0]
-	if len(buffers) > 1 {
-		w.flat = w.flat[:0]
-		for _, piece := range buffers {
-			w.flat = append(w.flat, piece...)
-		}
-		b = w.flat
-	}
-	for len(b) > 0 {
-		n := min(len(b), httpx.StreamPiece)
-		if err := w.nc.SetWriteDeadline(time.Now().Add(w.stall)); err != nil {
-			return fmt.Errorf("deadline: %w", err)
-		}
-		if _, err := w.nc.Write(b[:n]); err != nil {
-			return fmt.Errorf("write: %w", err)
-		}
-		b = b[n:]
-	}
-	if cap(w.flat) > connection.DeliverBytes {
-		w.flat = nil
-	}
-	return nil
 }

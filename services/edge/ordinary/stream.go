@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net"
 	"os"
+	"sync"
 	"time"
 
 	"tidings/services/edge/connection"
@@ -35,12 +37,11 @@ type stream struct {
 	h    *connection.Host
 	tail *tail.Tail
 	out  writer
-	in   *input // nil unless it is a WebSocket
+	in   *input   // nil unless it is a WebSocket
+	nc   net.Conn // nil unless it was taken over
 	view *tail.View
 
 	lastSent time.Time
-	frames   []*tail.Frame // scratch
-	blocks   [][]byte      // scratch
 
 	wake      chan struct{} // 1 slot
 	ephemeral chan *tail.Frame
@@ -48,9 +49,9 @@ type stream struct {
 	leave     chan time.Duration // 1 slot: leave after
 }
 
-func newStream(h *connection.Host, c *connection.Conn, out writer, in *input) *stream {
+func newStream(h *connection.Host, c *connection.Conn, out writer) *stream {
 	return &stream{
-		Conn: c, h: h, tail: h.Config().Tail, out: out, in: in, frames: make([]*tail.Frame, connection.ReadBatch),
+		Conn: c, h: h, tail: h.Config().Tail, out: out,
 		wake: make(chan struct{}, 1), ephemeral: make(chan *tail.Frame, ephemeralSlots),
 		changes: make(chan *connection.Change, changeSlots), leave: make(chan time.Duration, 1),
 	}
@@ -103,6 +104,13 @@ func (o *stream) leaveWithin(d time.Duration) {
 	select {
 	case o.leave <- rand.N(d + 1):
 	default: // it is leaving already
+	}
+}
+
+// cut breaks a connection that was taken over.
+func (o *stream) cut() {
+	if o.nc != nil {
+		_ = o.nc.SetDeadline(time.Now()) // what fails here is over already
 	}
 }
 
@@ -178,10 +186,28 @@ func (o *stream) stream(ctx context.Context) (wire.Bye, error) {
 	}
 }
 
+// batch is the scratch of a stream that reads the tail. Those that wait have none.
+type batch struct {
+	frames [connection.ReadBatch]*tail.Frame
+	blocks [][]byte
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+// release gives a batch back. It keeps no dropped frame alive.
+func (b *batch) release() {
+	clear(b.frames[:])
+	clear(b.blocks)
+	b.blocks = b.blocks[:0]
+	batches.Put(b)
+}
+
 // advance sends a bounded part of what there is, from wherever the cursor stands.
 // It returns false when the head of the log was reached.
 func (o *stream) advance(ctx context.Context) (bool, error) {
-	n, at, err := o.view.Read(o.Cursor, o.frames)
+	b := batches.Get().(*batch)
+	defer b.release()
+	n, at, err := o.view.Read(o.Cursor, b.frames[:])
 	switch {
 	case errors.Is(err, tail.ErrEpoch):
 		return true, o.send(o.Pack(o.AppendNewEpoch(nil)))
@@ -194,22 +220,17 @@ func (o *stream) advance(ctx context.Context) (bool, error) {
 	case err != nil:
 		return false, err
 	}
-	chosen, all := o.Choose(o.frames[:n], connection.DeliverBytes)
+	chosen, all := o.Choose(b.frames[:n], connection.DeliverBytes)
 	if !all {
 		at.Seq = chosen[len(chosen)-1].Seq
 	}
 	o.MoveTo(at)
-	blocks := o.blocks[:0]
 	for _, f := range chosen {
-		blocks = append(blocks, o.Bytes(o.tail, f))
+		b.blocks = append(b.blocks, o.Bytes(o.tail, f))
 		o.Count(o.tail, f)
 	}
-	o.h.Metrics.Delivered.Add(float64(len(blocks)))
-	err = o.send(blocks...)
-	clear(o.frames[:n]) // keep no dropped frame alive while waiting
-	clear(blocks)
-	o.blocks = blocks
-	return !all || n == len(o.frames), err
+	o.h.Metrics.Delivered.Add(float64(len(chosen)))
+	return !all || n == len(b.frames), o.send(b.blocks...)
 }
 
 // sendEphemeral sends one ephemeral event.

@@ -27,8 +27,8 @@ type conn struct {
 	// pending is what the socket did not take: the rest of one frame, or of the bytes
 	// of a control event or a read. While there is any, the connection is not idle.
 	pending []byte
-	offered *tail.Frame          // the last ephemeral frame, which overlapping patterns bring twice
-	changes []*connection.Change // those that came while reading
+	offered *tail.Frame // the last ephemeral frame, which overlapping patterns bring twice
+	changes *waiting    // those that came while reading
 
 	lastSent time.Duration // times are since Sink.start; 0 is never
 	progress time.Duration // when the socket last took something while pending
@@ -37,14 +37,29 @@ type conn struct {
 	leaveAt  time.Duration
 
 	fd          int32
-	index       int32  // in shard.conns
-	slot        uint32 // plus one, 0 while not watched
-	first, last int32  // of this turn's hits, if dirty
+	index       int32 // in shard.conns
+	first, last int32 // of this turn's hits, if dirty
 	dirty       bool
 	blocked     bool // the socket was full
 	idle        bool // it has everything its rooms were told of; frames may be written as they come
 	reading     bool // a read of the stream is under way
 	closed      bool
+}
+
+// waiting is a list of changes, the newest first.
+type waiting struct {
+	change *connection.Change
+	older  *waiting
+}
+
+// inOrder returns the changes in the order in which they came.
+func (w *waiting) inOrder() []*connection.Change {
+	var list []*connection.Change
+	for ; w != nil; w = w.older {
+		list = append(list, w.change)
+	}
+	slices.Reverse(list)
+	return list
 }
 
 // Post implements connection.Member.
@@ -185,7 +200,7 @@ func (s *shard) read(ctx context.Context, c *conn) {
 	c.reading = true
 	s.others.Go(func() {
 		buf, err := c.CatchUp(ctx)
-		s.post(task{kind: taskRead, conn: c, buf: buf, err: err})
+		s.post(task{kind: taskRead, conn: c, result: &result{buf, err}})
 	})
 }
 

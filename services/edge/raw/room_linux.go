@@ -3,6 +3,7 @@ package raw
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"tidings/services/edge/connection"
 	"tidings/services/edge/tail"
@@ -42,6 +43,7 @@ func (m *room) Offer(f *tail.Frame) { m.s.post(task{kind: taskOffer, room: m, fr
 func (s *shard) enter(c *conn, p subject.Pattern) *room {
 	m := s.rooms[p]
 	if m == nil {
+		p = subject.Pattern(strings.Clone(string(p))) // it is a piece of the request
 		m = &room{s: s, pattern: p}
 		m.seat = s.tail.Sit(m, p)
 		s.rooms[p] = m
@@ -147,7 +149,7 @@ func (s *shard) change(ctx context.Context, c *conn, ch *connection.Change) {
 	case c.closed, c.parting():
 		ch.Refuse()
 	case c.reading:
-		c.changes = append(c.changes, ch)
+		c.changes = &waiting{ch, c.changes}
 	default:
 		s.apply(ctx, c, ch)
 	}

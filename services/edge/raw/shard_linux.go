@@ -21,6 +21,8 @@ const (
 	// behind forgets the single frames and reads the tail in bulk instead, which
 	// costs fewer writes.
 	maxInbox = 4096
+	// keepInbox is the room for tasks that a shard keeps from turn to turn.
+	keepInbox = maxInbox / 4
 	// gatherFor is how long a shard waits for an event's companions before it goes
 	// through a room of gatherFrom connections or more, and gatherTimes how often at
 	// most, as long as they keep coming. Events that are published together arrive
@@ -43,9 +45,15 @@ type task struct {
 	room   *room
 	frame  *tail.Frame
 	change *connection.Change
-	buf    []byte        // of taskRead and taskReply
-	err    error         // of taskRead
+	result *result       // of taskRead, taskReply, and taskAdd of a WebSocket
 	within time.Duration // of taskLeave
+}
+
+// result is what a goroutine outside of the shard comes with. It is apart from
+// the task because tasks are many and results few.
+type result struct {
+	buf []byte // to be written
+	err error
 }
 
 type taskKind uint8
@@ -212,7 +220,9 @@ func (s *shard) turn(ctx context.Context) {
 	}
 	s.flush()
 	clear(tasks) // keep no frame alive
-	s.spare = tasks
+	if s.spare = tasks; cap(tasks) > keepInbox {
+		s.spare = nil // a wave of connections has passed
+	}
 	if lagging {
 		for _, c := range slices.Backward(s.conns) { // closing moves the last one here
 			if c.idle {
@@ -237,7 +247,7 @@ func (s *shard) connTask(ctx context.Context, t task) {
 	}
 	switch t.kind {
 	case taskAdd:
-		s.add(ctx, c)
+		s.add(ctx, c, t.result)
 	case taskGone:
 		s.close(c, c.endCause())
 	case taskReady:
@@ -245,9 +255,9 @@ func (s *shard) connTask(ctx context.Context, t task) {
 	case taskPump:
 		s.pump(ctx, c)
 	case taskRead:
-		s.readDone(ctx, c, t.buf, t.err)
+		s.readDone(ctx, c, t.result.buf, t.result.err)
 	case taskReply:
-		s.reply(ctx, c, t.buf)
+		s.reply(ctx, c, t.result.buf)
 	case taskChange:
 		s.change(ctx, c, t.change)
 	case taskFrame, taskOffer, taskReset, taskLeave: // not of one connection
@@ -265,8 +275,9 @@ func (s *shard) ready(ctx context.Context, c *conn) {
 	}
 }
 
-// add takes a new connection in and brings it up to date.
-func (s *shard) add(ctx context.Context, c *conn) {
+// add takes a new connection in and brings it up to date. early is what the client of
+// a WebSocket has said already.
+func (s *shard) add(ctx context.Context, c *conn, early *result) {
 	c.index = int32(len(s.conns))
 	s.conns = append(s.conns, c)
 	c.lastSent = s.now
@@ -285,9 +296,7 @@ func (s *shard) add(ctx context.Context, c *conn) {
 	}
 	s.pump(ctx, c)
 	if c.sock != nil && !c.closed {
-		early := c.sock.early
-		c.sock.early = nil
-		s.feed(ctx, c, early)
+		s.feed(ctx, c, early.buf)
 	}
 }
 
@@ -303,14 +312,11 @@ func (s *shard) close(c *conn, cause string) {
 			s.spoil(m) // somebody may be going through the list right now
 		}
 	}
-	for _, ch := range c.changes {
+	for _, ch := range c.changes.inOrder() {
 		ch.Refuse()
 	}
 	if c.sock != nil {
 		c.sock.reader.Release()
-	}
-	if c.slot != 0 {
-		s.r.slots.Drop(c.slot - 1)
 	}
 	c.hangUp()
 	s.r.h.Release(&c.Conn, cause)
@@ -342,7 +348,7 @@ func (s *shard) readDone(ctx context.Context, c *conn, buf []byte, err error) {
 		return
 	}
 	s.push(c, buf)
-	changes := c.changes
+	changes := c.changes.inOrder()
 	c.changes = nil
 	for _, ch := range changes {
 		s.change(ctx, c, ch)

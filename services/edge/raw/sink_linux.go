@@ -2,7 +2,6 @@ package raw
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -17,7 +16,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tidings/services/edge/connection"
-	"tidings/services/edge/slots"
 	"tidings/services/edge/wire"
 	"tidings/shared/httpx"
 )
@@ -45,7 +43,6 @@ type Sink struct {
 	next   atomic.Uint32 // the shard of the next connection
 	start  time.Time     // what the shards' clocks count from
 	epoll  int
-	slots  slots.Table[conn] // what epoll remembers of a socket
 }
 
 // New returns a sink without connections. Nothing is acquired before Open.
@@ -98,7 +95,9 @@ func (r *Sink) poll(ctx context.Context) {
 			return
 		}
 		for _, ev := range events[:max(n, 0)] {
-			if c := r.slots.At(uint32(ev.Fd), uint32(ev.Pad)); c != nil { // else it was closed meanwhile
+			// A descriptor's number would come back; these do not. What is not found was
+			// closed meanwhile.
+			if c, ok := r.h.At(uint32(ev.Fd), uint32(ev.Pad)).(*conn); ok {
 				c.happened(ev.Events)
 			}
 		}
@@ -135,17 +134,18 @@ func (r *Sink) Serve(c echo.Context, s *connection.Conn, start connection.Start)
 	}
 	defer nc.Close() // our duplicate keeps the socket open
 	k := &conn{Conn: *s, shard: r.shards[r.next.Add(1)%uint32(len(r.shards))]}
+	var early *result
 	if start.Handshake == nil {
 		k.Chunk()
 	} else {
-		k.sock = &socket{early: buffered(rest)}
+		k.sock, early = &socket{}, &result{buf: buffered(rest)}
 	}
 	if err := r.begin(k, nc, c.Response().Header(), start); err != nil {
 		r.h.Release(&k.Conn, connection.CauseGone)
 		return true
 	}
 	r.h.Join(&k.Conn, k)
-	k.shard.post(task{kind: taskAdd, conn: k})
+	k.shard.post(task{kind: taskAdd, conn: k, result: early})
 	return true
 }
 
@@ -167,7 +167,7 @@ func (r *Sink) begin(k *conn, nc net.Conn, h http.Header, start connection.Start
 	if start.Handshake != nil {
 		first = start.Handshake.AppendHead(nil, h)
 	} else {
-		first = append(responseHead(h, k.Gzip()), first...)
+		first = append(wire.AppendHead(nil, h, k.Gzip()), first...)
 	}
 	for _, b := range [][]byte{first, words} {
 		r.h.Metrics.Bytes.Add(float64(len(b)))
@@ -186,22 +186,6 @@ func (r *Sink) begin(k *conn, nc net.Conn, h http.Header, start connection.Start
 	_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, tcpNotsentLowat, unsentBytes)
 	_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, tcpUserTimeout, int(r.h.Config().Stall.Milliseconds()))
 	return nil
-}
-
-// responseHead makes the head of a chunked HTTP/1.1 response, after which the
-// connection is closed.
-func responseHead(h http.Header, gzip bool) []byte {
-	wire.SetHeader(h, gzip)
-	h.Set("Connection", "close")
-	// A body that just ends with its connection would do for browsers, but some HTTP
-	// libraries wait for a full buffer unless there are chunks.
-	h.Set("Transfer-Encoding", "chunked")
-	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-	var b bytes.Buffer
-	b.WriteString("HTTP/1.1 200 OK\r\n")
-	_ = h.Write(&b) // cannot fail: it writes to memory
-	b.WriteString("\r\n")
-	return b.Bytes()
 }
 
 // duplicate returns a descriptor of the connection's socket that the runtime does
@@ -232,8 +216,7 @@ func duplicate(nc net.Conn) (int, error) {
 // watch registers a connection for the events of its socket. They are
 // edge-triggered: "writable" comes only after a write found the socket full.
 func (r *Sink) watch(c *conn) error {
-	slot, generation := r.slots.Put(c)
-	c.slot = slot + 1
+	slot, generation := c.Slot()
 	const et = 1 << 31 // EPOLLET, which package syscall has as a negative number
 	events := uint32(syscall.EPOLLOUT | syscall.EPOLLRDHUP | et)
 	if c.sock != nil {

@@ -29,7 +29,6 @@ const (
 // the shard.
 type socket struct {
 	reader  websocket.Reader
-	early   []byte   // what came before the shard had the socket
 	queue   [][]byte // commands that wait
 	running bool     // a command runs
 	more    bool     // the socket was not read to its end
@@ -98,8 +97,7 @@ func (s *shard) feed(ctx context.Context, c *conn, b []byte) {
 		}
 		return nil
 	})
-	var broken *websocket.CloseError
-	if errors.As(err, &broken) {
+	if broken, ok := errors.AsType[*websocket.CloseError](err); ok {
 		answer = websocket.AppendClose(answer, broken.Code, broken.Reason)
 	}
 	s.push(c, answer)
@@ -129,7 +127,7 @@ func (s *shard) command(ctx context.Context, c *conn) {
 	from := connection.Caller{Conn: c.Name(), Grant: c.Grant}
 	s.others.Go(func() {
 		reply := s.r.h.Config().Command(ctx, from, payload)
-		s.post(task{kind: taskReply, conn: c, buf: websocket.AppendText(nil, reply)})
+		s.post(task{kind: taskReply, conn: c, result: &result{buf: websocket.AppendText(nil, reply)}})
 	})
 }
 

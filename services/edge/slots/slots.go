@@ -1,6 +1,6 @@
-// Package slots maps numbers that the kernel remembers to what they stand for. A
-// descriptor's number comes back soon after it is closed; the pair of an index and
-// a generation never does, so that a late event cannot reach a newcomer.
+// Package slots maps numbers that others remember to what they stand for. A number
+// such as a descriptor's comes back soon after it was given up; the pair of an index
+// and a generation never does, so that a late event cannot reach a newcomer.
 package slots
 
 import "sync"
@@ -14,12 +14,12 @@ type Table[T any] struct {
 }
 
 type slot[T any] struct {
-	value      *T
+	value      T
 	generation uint32
 }
 
 // Put stores a value and returns how to find it again.
-func (t *Table[T]) Put(value *T) (index, generation uint32) {
+func (t *Table[T]) Put(value T) (index, generation uint32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if n := len(t.free); n > 0 {
@@ -32,21 +32,41 @@ func (t *Table[T]) Put(value *T) (index, generation uint32) {
 	return index, t.list[index].generation
 }
 
+// Set replaces the value at an index that Put returned and that was not dropped.
+func (t *Table[T]) Set(index uint32, value T) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.list[index].value = value
+}
+
 // Drop forgets the value at an index.
 func (t *Table[T]) Drop(index uint32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.list[index].value = nil
+	var none T
+	t.list[index].value = none
 	t.list[index].generation++
 	t.free = append(t.free, index)
 }
 
-// At returns the value of an index and generation, nil if it was dropped.
-func (t *Table[T]) At(index, generation uint32) *T {
+// At returns the value of an index and generation, the zero T if it was dropped.
+func (t *Table[T]) At(index, generation uint32) T {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if int(index) < len(t.list) && t.list[index].generation == generation {
 		return t.list[index].value
 	}
-	return nil
+	var none T
+	return none
+}
+
+// Now returns the value that an index has now, the zero T if it has none.
+func (t *Table[T]) Now(index uint32) T {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if int64(index) < int64(len(t.list)) {
+		return t.list[index].value
+	}
+	var none T
+	return none
 }
