@@ -48,6 +48,9 @@ func (c *Codec) Socket() bool { return c.form == formSocket }
 // Deflate reports whether the stream is a WebSocket that takes compressed messages.
 func (c *Codec) Deflate() bool { return c.packed && c.Socket() }
 
+// Same reports whether frames are written in the same bytes as with another codec.
+func (c *Codec) Same(o *Codec) bool { return c.form == o.form && c.packed == o.packed }
+
 // Bytes returns a frame as it is written. Once it is handed over, Count must be told.
 func (c *Codec) Bytes(t *tail.Tail, f *tail.Frame) []byte {
 	switch c.form {

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unsafe"
 
+	"tidings/services/edge/codec"
 	"tidings/services/edge/connection"
 	"tidings/services/edge/tail"
 	"tidings/shared/event"
@@ -44,6 +45,13 @@ type conn struct {
 	idle        bool // it has everything its rooms were told of; frames may be written as they come
 	reading     bool // a read of the stream is under way
 	closed      bool
+}
+
+// joined is several frames in one piece.
+type joined struct {
+	codec  codec.Codec
+	frames []*tail.Frame
+	flat   []byte
 }
 
 // waiting is a list of changes, the newest first.
@@ -110,38 +118,60 @@ func (s *shard) flush() {
 func (s *shard) sendFrames(c *conn, frames []*tail.Frame, at event.Cursor) {
 	sent := 0
 	for sent < len(frames) {
-		flat, n := s.flat[:0], 0
-		for _, f := range frames[sent:] {
-			b := c.Bytes(s.tail, f)
-			if n > 0 && len(flat)+len(b) > connection.DeliverBytes {
-				break
-			}
-			flat = append(flat, b...)
-			n++
-		}
-		group := frames[sent : sent+n]
+		flat, n := s.join(c, frames[sent:])
 		wrote := s.put(c, flat)
 		if c.closed {
 			return
 		}
-		for _, f := range group {
+		if wrote == len(flat) && !c.Gzip() { // nothing to count, nothing left over
+			sent += n
+			continue
+		}
+		for _, f := range frames[sent : sent+n] {
 			b := c.Bytes(s.tail, f)
 			c.Count(s.tail, f)
 			if wrote < len(b) {
 				s.block(c, b[wrote:])
 				c.MoveTo(event.Cursor{Epoch: at.Epoch, Seq: f.Seq})
-				s.r.h.Metrics.Delivered.Add(float64(sent + 1))
+				s.delivered += sent + 1
 				return
 			}
 			wrote -= len(b)
 			sent++
 		}
-		if cap(flat) <= 2*connection.DeliverBytes {
-			s.flat = flat
-		}
 	}
-	s.r.h.Metrics.Delivered.Add(float64(sent))
+	s.delivered += sent
 	c.MoveTo(at)
+}
+
+// join returns as many of the frames as go out in one write, and their number. Who
+// comes next mostly gets the same, so what was joined last is kept.
+func (s *shard) join(c *conn, frames []*tail.Frame) (flat []byte, n int) {
+	j := &s.joined
+	if j.codec.Same(&c.Codec) && slices.Equal(j.frames, frames) {
+		return j.flat, len(frames)
+	}
+	flat = j.flat[:0]
+	for _, f := range frames {
+		b := c.Bytes(s.tail, f)
+		if n > 0 && len(flat)+len(b) > connection.DeliverBytes {
+			break
+		}
+		flat = append(flat, b...)
+		n++
+	}
+	j.codec, j.frames, j.flat = c.Codec, append(j.frames[:0], frames[:n]...), flat
+	return flat, n
+}
+
+// forget lets go of the frames that were joined, and of a buffer that a large one
+// has made.
+func (j *joined) forget() {
+	clear(j.frames)
+	j.frames = j.frames[:0]
+	if cap(j.flat) > 2*connection.DeliverBytes {
+		j.flat = nil
+	}
 }
 
 // resume goes on when the socket takes more.
@@ -256,7 +286,7 @@ func (s *shard) put(c *conn, b []byte) int {
 	}
 	if n > 0 {
 		c.lastSent, c.progress = s.now, s.now
-		s.r.h.Metrics.Bytes.Add(float64(n))
+		s.bytes += n
 	}
 	return n
 }

@@ -75,18 +75,16 @@ func (s *shard) spoil(m *room) {
 
 // sendRoom writes the only frame of this turn to everyone in a room who keeps up.
 func (s *shard) sendRoom(m *room, f *tail.Frame) {
-	sent := 0
 	for _, c := range m.conns {
 		if !c.idle || c.Cursor.Seq >= f.Seq || c.ID.Is(f.Except) {
 			continue
 		}
 		c.Cursor.Seq = f.Seq
-		sent++
+		s.delivered++
 		b := c.Bytes(s.tail, f)
 		c.Count(s.tail, f)
 		s.push(c, b)
 	}
-	s.r.h.Metrics.Delivered.Add(float64(sent))
 }
 
 // noteRoom notes one of several frames of this turn for everyone in a room who
@@ -123,7 +121,7 @@ func (s *shard) offerRoom(m *room, f *tail.Frame) {
 		case c.offered == f: // overlapping patterns
 		default:
 			c.offered = f
-			s.r.h.Metrics.Delivered.Inc()
+			s.delivered++
 			b := c.Bytes(s.tail, f)
 			c.Count(s.tail, f)
 			s.push(c, b)

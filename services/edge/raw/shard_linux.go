@@ -95,15 +95,16 @@ type shard struct {
 	stale  []*room        // rooms with many closed connections
 	frames []*tail.Frame  // scratch
 	seats  []*tail.Seat   // scratch
-	flat   []byte         // scratch
+	joined joined         // scratch
 	input  []byte         // scratch
+
+	delivered, bytes int // not yet in the metrics
 }
 
 func newShard(r *Sink) *shard {
 	return &shard{
 		r: r, tail: r.h.Config().Tail, wake: make(chan struct{}, 1), rooms: map[subject.Pattern]*room{},
-		frames: make([]*tail.Frame, connection.ReadBatch), flat: make([]byte, 0, connection.DeliverBytes),
-		input: make([]byte, inputBytes),
+		frames: make([]*tail.Frame, connection.ReadBatch), input: make([]byte, inputBytes),
 	}
 }
 
@@ -231,6 +232,18 @@ func (s *shard) turn(ctx context.Context) {
 		}
 	}
 	s.tidy()
+	s.joined.forget()
+	s.report()
+}
+
+// report adds what was done to the metrics: once for many connections, since they
+// are shared by all shards.
+func (s *shard) report() {
+	if s.bytes > 0 {
+		s.r.h.Metrics.Delivered.Add(float64(s.delivered))
+		s.r.h.Metrics.Bytes.Add(float64(s.bytes))
+		s.delivered, s.bytes = 0, 0
+	}
 }
 
 // connTask does what concerns one connection.
@@ -335,6 +348,7 @@ func (s *shard) end(ctx context.Context) {
 			s.close(c, wire.Draining.Code)
 		}
 	}
+	s.report()
 	s.others.Wait()
 }
 

@@ -24,6 +24,7 @@ func (s *shard) appoint(c *conn) {
 // sweep keeps the appointments. seen is a position that every connection which
 // keeps up has reached.
 func (s *shard) sweep(seen event.Cursor) {
+	defer s.report()
 	defer s.tidy()
 	h := s.r.h
 	away := h.Config().Away() != nil
