@@ -22,13 +22,19 @@ type listener struct {
 // listen opens a stream and returns it when it is live.
 func (p *process) listen(topics string) *listener {
 	p.t.Helper()
+	return p.listenBy(http.DefaultClient, topics)
+}
+
+// listenBy does so with a client of one's own.
+func (p *process) listenBy(c *http.Client, topics string) *listener {
+	p.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL()+"/v1/events?topics="+topics, http.NoBody)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token(p.t))
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := c.Do(req)
 	if err != nil {
 		p.t.Fatal(err)
 	}

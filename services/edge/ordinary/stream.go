@@ -126,10 +126,10 @@ func (o *stream) run(ctx context.Context) string {
 		return connection.CauseSilent
 	case errors.Is(err, errBroken):
 		return connection.CauseBroken
+	case errors.Is(err, httpx.ErrStalled), errors.Is(err, os.ErrDeadlineExceeded):
+		return connection.CauseStalled // over HTTP/2 it has ended ctx as well
 	case ctx.Err() != nil:
 		return connection.CauseGone
-	case errors.Is(err, httpx.ErrStalled), errors.Is(err, os.ErrDeadlineExceeded):
-		return connection.CauseStalled
 	case errors.Is(err, connection.ErrLog):
 		o.h.Config().Logger.Warn("a connection ended for a failed read of the log; it can resume", "err", err)
 		return connection.CauseFailed
