@@ -30,6 +30,9 @@ const (
 	maxMissed = 10_000
 	// stormRate is how fast missed events are published; nobody listens.
 	stormRate = 5000
+	// settle is how long connections are idle before their memory is read: a server is
+	// given the time to return what connecting took.
+	settle = 3 * time.Second
 	// gone bounds the wait for the server to notice that everybody left.
 	gone = 30 * time.Second
 )
@@ -102,6 +105,9 @@ func (b *bench) idle(ctx context.Context, cfg load.Config) (*load.Fleet, error) 
 		return nil, err
 	}
 	fail := func(err error) (*load.Fleet, error) { f.Close(); return nil, err }
+	if err := pause(ctx, settle); err != nil {
+		return fail(err)
+	}
 	after, err := b.usage()
 	if err != nil {
 		return fail(err)
