@@ -30,9 +30,9 @@ const (
 	maxMissed = 10_000
 	// stormRate is how fast missed events are published; nobody listens.
 	stormRate = 5000
-	// settle is how long connections are idle before their memory is read: a server is
+	// calm is how long connections are idle before their memory is read: a server is
 	// given the time to return what connecting took.
-	settle = 3 * time.Second
+	calm = 3 * time.Second
 	// gone bounds the wait for the server to notice that everybody left.
 	gone = 30 * time.Second
 )
@@ -105,7 +105,7 @@ func (b *bench) idle(ctx context.Context, cfg load.Config) (*load.Fleet, error) 
 		return nil, err
 	}
 	fail := func(err error) (*load.Fleet, error) { f.Close(); return nil, err }
-	if err := pause(ctx, settle); err != nil {
+	if err := pause(ctx, calm); err != nil {
 		return fail(err)
 	}
 	after, err := b.usage()
@@ -228,7 +228,7 @@ func (b *bench) storm(ctx context.Context, f *load.Fleet) error {
 	if err != nil {
 		return err
 	}
-	if err := pause(ctx, settle); err != nil {
+	if err := pause(ctx, calm); err != nil {
 		return err
 	}
 	before, readsBefore, err := b.reads(ctx)
