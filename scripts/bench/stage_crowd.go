@@ -32,7 +32,7 @@ const (
 	stormRate = 5000
 	// calm is how long connections are idle before their memory is read: a server is
 	// given the time to return what connecting took.
-	calm = 3 * time.Second
+	calm = 5 * time.Second
 	// gone bounds the wait for the server to notice that everybody left.
 	gone = 30 * time.Second
 )
