@@ -43,7 +43,7 @@ type conn struct {
 	dirty       bool
 	blocked     bool // the socket was full
 	idle        bool // it has everything its rooms were told of; frames may be written as they come
-	reading     bool // a read of the stream is under way
+	reading     bool // a read of the stream is under way, or the handler is not done
 	closed      bool
 }
 

@@ -153,6 +153,15 @@ func (s *shard) change(ctx context.Context, c *conn, ch *connection.Change) {
 	}
 }
 
+// changeWaiting applies the changes that came while a connection was reading.
+func (s *shard) changeWaiting(ctx context.Context, c *conn) {
+	changes := c.changes.inOrder()
+	c.changes = nil
+	for _, ch := range changes {
+		s.change(ctx, c, ch)
+	}
+}
+
 // apply applies a change at the connection's cursor.
 func (s *shard) apply(ctx context.Context, c *conn, ch *connection.Change) {
 	add, remove, ok := c.Plan(ch)

@@ -291,6 +291,7 @@ func (s *shard) ready(ctx context.Context, c *conn) {
 // add takes a new connection in and brings it up to date. early is what the client of
 // a WebSocket has said already.
 func (s *shard) add(ctx context.Context, c *conn, early *result) {
+	c.reading = false
 	c.index = int32(len(s.conns))
 	s.conns = append(s.conns, c)
 	c.lastSent = s.now
@@ -311,6 +312,7 @@ func (s *shard) add(ctx context.Context, c *conn, early *result) {
 	if c.sock != nil && !c.closed {
 		s.feed(ctx, c, early.buf)
 	}
+	s.changeWaiting(ctx, c)
 }
 
 // close ends a connection and gives back all it had.
@@ -328,6 +330,7 @@ func (s *shard) close(c *conn, cause string) {
 	for _, ch := range c.changes.inOrder() {
 		ch.Refuse()
 	}
+	c.changes = nil // nobody answers twice
 	if c.sock != nil {
 		c.sock.reader.Release()
 	}
@@ -362,10 +365,6 @@ func (s *shard) readDone(ctx context.Context, c *conn, buf []byte, err error) {
 		return
 	}
 	s.push(c, buf)
-	changes := c.changes.inOrder()
-	c.changes = nil
-	for _, ch := range changes {
-		s.change(ctx, c, ch)
-	}
+	s.changeWaiting(ctx, c)
 	s.pump(ctx, c)
 }
