@@ -137,7 +137,7 @@ func TestBenchOwnServer(t *testing.T) {
 // TestBenchSoak runs a small soak, short but for what it needs to begin and to end.
 func TestBenchSoak(t *testing.T) {
 	t.Parallel()
-	r := runBenchWith(t, nil, "--transport", "sse", "--conns", "40", "--rooms", "4", "--for", "3s", "--deliveries", "400", bench.Soak)
+	r := runBenchWith(t, nil, "--conns", "40", "--rooms", "4", "--for", "3s", "--deliveries", "400", bench.Soak)
 	r.checkExact(t, bench.Soak, 1)
 	f := r.Sections[0].Figures
 	for _, key := range []string{"rss_bytes_end", "heap_bytes_end", "goroutines_end", "descriptors_end", "connections_end", "admitted"} {

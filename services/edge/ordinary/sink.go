@@ -97,6 +97,7 @@ func (s *Sink) serve(ctx context.Context, o *stream, start connection.Start) {
 		cause = o.run(ctx)
 	}
 	s.h.Release(o.Conn, cause)
+	o.ended.Store(true)
 	o.refuseChanges()
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tidings/services/edge/connection"
@@ -47,6 +48,7 @@ type stream struct {
 	ephemeral chan *tail.Frame
 	changes   chan *connection.Change
 	leave     chan time.Duration // 1 slot: leave after
+	ended     atomic.Bool        // nobody takes changes any more
 }
 
 func newStream(h *connection.Host, c *connection.Conn, out writer) *stream {
@@ -84,9 +86,12 @@ func (o *stream) Post(ch *connection.Change) {
 	default:
 		ch.Busy()
 	}
+	if o.ended.Load() {
+		o.refuseChanges()
+	}
 }
 
-// refuseChanges answers the changes that came too late. Nobody finds the stream any
+// refuseChanges answers the changes that came too late: nobody finds the stream any
 // more, but somebody may have found it a moment ago.
 func (o *stream) refuseChanges() {
 	for {
@@ -273,7 +278,11 @@ func (o *stream) send(buffers ...[]byte) error {
 	}
 	o.lastSent = time.Now()
 	o.h.Metrics.Bytes.Add(float64(n))
-	return o.out.Write(buffers...)
+	err := o.out.Write(buffers...)
+	if time.Since(o.lastSent) > o.h.Config().Heartbeat {
+		o.in.forgive() // its reader could not hand on what it heard
+	}
+	return err
 }
 
 // beat breaks the silence of a stream.
