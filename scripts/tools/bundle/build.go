@@ -7,8 +7,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -42,18 +45,26 @@ func (t target) build(root string) (files, error) {
 			out[name] = t.link(b, out)
 		}
 	}
-	if out["LICENSES.txt"], err = t.licences(web); err != nil {
-		return nil, err
+	if len(t.libraries) > 0 {
+		if out["LICENSES.txt"], err = t.licences(web); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }
 
 // bundle runs esbuild. It writes nothing.
 func (t target) bundle(web string) (files, error) {
+	var entries []api.EntryPoint
+	for _, output := range slices.Sorted(maps.Keys(t.entries)) {
+		entries = append(entries, api.EntryPoint{InputPath: "src/" + t.entries[output], OutputPath: output})
+	}
 	result := api.Build(api.BuildOptions{
 		AbsWorkingDir:       web,
-		EntryPointsAdvanced: []api.EntryPoint{{InputPath: "src/" + t.entry, OutputPath: t.output}},
+		EntryPointsAdvanced: entries,
 		Outdir:              "dist",
+		Plugins:             []api.Plugin{t.apart(web)},
+		External:            t.peers,
 		Bundle:              true,
 		Format:              api.FormatESModule,
 		Target:              api.ES2022,
@@ -74,6 +85,30 @@ func (t target) bundle(web string) (files, error) {
 		out[filepath.Base(f.Path)] = f.Contents
 	}
 	return out, nil
+}
+
+// apart makes the dynamic import of another entry, and any import of the package by
+// its own name, an import of the bundle, which lies in the same directory.
+func (t target) apart(web string) api.Plugin {
+	bundles := map[string]string{}
+	for output, source := range t.entries {
+		bundles[filepath.Join(web, "src", source)] = "./" + output + ".js"
+	}
+	return api.Plugin{Name: "apart", Setup: func(b api.PluginBuild) {
+		b.OnResolve(api.OnResolveOptions{Filter: `^\.`}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
+			bundle, ok := bundles[filepath.Join(a.ResolveDir, a.Path)]
+			if !ok || a.Kind != api.ResolveJSDynamicImport {
+				return api.OnResolveResult{}, nil
+			}
+			return api.OnResolveResult{Path: bundle, External: true}, nil
+		})
+		if t.self == "" {
+			return
+		}
+		b.OnResolve(api.OnResolveOptions{Filter: "^" + regexp.QuoteMeta(t.self) + "$"}, func(api.OnResolveArgs) (api.OnResolveResult, error) {
+			return api.OnResolveResult{Path: "./" + t.core, External: true}, nil
+		})
+	}}
 }
 
 // link adds "?v=<hash of the content>" to each link from a page to an asset: the

@@ -6,10 +6,14 @@
 //	go run -C scripts/tools ./bundle -check   build in memory; fail if dist differs
 //	go run -C scripts/tools ./bundle -test    run web/test with node's test runner
 //
+// -only NAME does it for one target: console or client. -examples DIR builds the
+// example pages of the browser package instead, with its committed bundles.
+//
 // The bundles are committed and embedded. They are a pure function of the sources
 // and of package-lock.json, so -check can compare bytes. Each target has a budget
 // for what a browser downloads (JavaScript and CSS after gzip), and a build over
-// its budget fails.
+// its budget fails; so does one whose core, the bundle that every page loads, is
+// over a budget of its own.
 //
 // esbuild does not check types; `npm run check` in the web directory does.
 package main

@@ -21,20 +21,33 @@ var errStale = errors.New("the committed bundle is not what the sources give: ru
 func main() {
 	check := flag.Bool("check", false, "build in memory and fail if the committed bundles differ")
 	test := flag.Bool("test", false, "run the tests in node (20 or newer)")
+	only := flag.String("only", "", "do it for the target of this name alone")
+	pages := flag.String("examples", "", "build the browser package's example pages into this directory, and nothing else")
 	flag.Parse()
-	if err := run(*check, *test, os.Stdout); err != nil {
+	if err := run(*check, *test, *only, *pages, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bundle:", err)
 		os.Exit(1)
 	}
 }
 
-// run does what the flags ask for each target.
-func run(check, test bool, w io.Writer) error {
+// run does what the flags ask for each target, or only for the one named; or it
+// builds the examples into the directory pages.
+func run(check, test bool, only, pages string, w io.Writer) error {
 	root, err := findRoot()
 	if err != nil {
 		return err
 	}
-	for _, t := range targets() {
+	if pages != "" {
+		return examples(root, pages)
+	}
+	all := targets()
+	if only != "" {
+		all = slices.DeleteFunc(all, func(t target) bool { return t.name != only })
+	}
+	if len(all) == 0 {
+		return fmt.Errorf("there is no target %q", only)
+	}
+	for _, t := range all {
 		if test {
 			err = t.test(root)
 		} else {
@@ -63,6 +76,9 @@ func (t target) make(root string, check bool, w io.Writer) error {
 	fmt.Fprintf(w, "%-8s gzip %d of %d bytes\n", t.name, total, t.budget)
 	if total > t.budget {
 		return fmt.Errorf("the bundle has %d bytes after gzip, %d over its budget", total, total-t.budget)
+	}
+	if core, _ := download(t.core, out[t.core]); core > t.coreBudget {
+		return fmt.Errorf("%s has %d bytes after gzip, %d over its budget", t.core, core, core-t.coreBudget)
 	}
 	dist := filepath.Join(root, t.dist)
 	if check {
@@ -133,11 +149,13 @@ func (t target) test(root string) error {
 	if len(result.Errors) > 0 {
 		return fmt.Errorf("esbuild: %d errors in %s/test", len(result.Errors), t.web)
 	}
-	args := []string{"--enable-source-maps", "--test"}
+	args := append([]string{"--enable-source-maps"}, t.flags...)
+	args = append(args, "--test")
 	for _, f := range result.OutputFiles {
 		args = append(args, f.Path)
 	}
 	cmd := exec.Command("node", args...)
+	cmd.Dir = web
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("node --test: %w", err)
