@@ -22,12 +22,18 @@ type listener struct {
 // listen opens a stream and returns it when it is live.
 func (p *process) listen(topics string) *listener {
 	p.t.Helper()
+	return p.listenAs(token(p.t), topics)
+}
+
+// listenAs is listen with a token of one's own.
+func (p *process) listenAs(token, topics string) *listener {
+	p.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL()+"/v1/events?topics="+topics, http.NoBody)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+token(p.t))
+	req.Header.Set("Authorization", "Bearer "+token)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		p.t.Fatal(err)

@@ -89,6 +89,9 @@ func (s *Sink) serve(ctx context.Context, o *stream, start connection.Start) {
 	s.join(o)
 	defer s.leave(o)
 	s.h.Join(o.Conn, o)
+	if s.h.Barred(o.Conn) {
+		o.Dismiss(wire.Revoked)
+	}
 	o.view = s.h.Config().Tail.Join(o, o.Patterns)
 	defer o.view.Leave()
 	retry, words := o.Opening(start.Void)

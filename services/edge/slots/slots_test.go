@@ -8,7 +8,7 @@ import (
 
 func TestALateEventReachesNobody(t *testing.T) {
 	t.Parallel()
-	var table slots.Table[string]
+	var table slots.Table[*string]
 	old, young := "old", "young"
 	i, g := table.Put(&old)
 	if table.At(i, g) != &old {
