@@ -9,9 +9,11 @@
 //
 // A run is a few stages, each with a population of subscribers (package load) that
 // several scenarios share, because connecting thousands takes longer than measuring
-// them. stage_crowd.go has the large population, stage_room.go the usual ones.
+// them. stage_crowd.go has the large population, stage_room.go the usual ones, and
+// stage_soak.go a restless one (package churn) whose memory is watched.
 //
 // # Concurrency
 //
-// Run works in the caller's goroutine; one more waits for the server's process.
+// Run works in the caller's goroutine; one more waits for the server's process, and
+// during a soak one samples its memory.
 package bench

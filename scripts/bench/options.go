@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tidings/scripts/bench/load"
+	"tidings/scripts/bench/protocol"
 	"tidings/shared/telemetry"
 )
 
@@ -23,12 +24,23 @@ const (
 	Topics  = "topics"
 	Slow    = "slow"
 	Latency = "latency"
+	// Soak runs by name only, and alone: it takes minutes and a server with other bounds.
+	Soak = "soak"
 )
+
+// Both runs one transport after the other; in a soak, half of the crowd has each.
+const Both protocol.Transport = "both"
 
 // How events are published.
 const (
 	publishNATS = "nats"
 	publishHTTP = "http"
+)
+
+// How the started server writes to its streams.
+const (
+	sinkRaw      = "raw"
+	sinkOrdinary = "ordinary"
 )
 
 // Bounds of the options.
@@ -43,11 +55,16 @@ const (
 	maxSize = 512 << 10
 	// maxFor bounds a round, and with it the books of the subscribers.
 	maxFor = 10 * time.Minute
+	// maxSoak bounds a soak: its tokens must not end.
+	maxSoak = tokenTTL / 2
+	// maxLog is how large the log of a soak may be; it is filled first.
+	maxLog = 512 << 20
 	// maxRate is far beyond what one publisher can do.
 	maxRate = 100_000
 )
 
-// Scenarios returns the names of all scenarios in the order in which they run.
+// Scenarios returns the names of the scenarios that run unless others are named, in
+// their order.
 func Scenarios() []string { return []string{Idle, Fanout, Rooms, Storm, Topics, Slow, Latency} }
 
 // Options says what to measure and where. Numbers left zero take their defaults.
@@ -55,7 +72,8 @@ type Options struct {
 	// Program is the command line that starts this program; the bench appends "up …" to
 	// start a server, and "bench drain …" for the floor.
 	Program []string
-	// Scenarios are the names of those to run; empty means all.
+	// Scenarios are the names of those to run; empty means all but the soak, or with
+	// both transports those that show how they differ.
 	Scenarios []string
 	// Out gets the report, Progress what is going on meanwhile.
 	Out, Progress io.Writer
@@ -79,14 +97,15 @@ type Options struct {
 	Deliveries float64
 	// Size is the data of an event in bytes.
 	Size int
-	// For is the length of one round.
+	// For is the length of one round, or of the soak.
 	For time.Duration
 	// Missed is how many events everybody missed in a storm, Stalled how many readers
 	// stall in slow.
 	Missed, Stalled int
-	// Transport and Publish are ways in and out.
-	Transport load.Transport
-	Publish   string
+	// Transport, which may be Both, and Publish are ways out and in; Sink is how the
+	// started server writes: raw or ordinary.
+	Transport     protocol.Transport
+	Publish, Sink string
 	// Quick takes smaller defaults; JSON reports for machines.
 	Quick, JSON bool
 }
@@ -98,15 +117,16 @@ func (o *Options) Flags(fs *flag.FlagSet) {
 	fs.IntVar(&o.NATSPID, "nats-pid", 0, "process of an external NATS server, to measure its CPU apart")
 	fs.IntVar(&o.Conns, "conns", 0, "connections (default 1000, quick 300)")
 	fs.IntVar(&o.Crowd, "crowd", 0, "connections of idle, storm, rooms and the second fanout (default 9900, quick 1000)")
-	fs.IntVar(&o.Rooms, "rooms", 0, "rooms of the rooms scenario (default 1000, quick 100)")
+	fs.IntVar(&o.Rooms, "rooms", 0, "rooms of the rooms scenario (default 1000, quick 100) and of the soak (default 50)")
 	fs.IntVar(&o.Topics, "topics", 0, "topics of each connection in the topics scenario (default 50)")
-	fs.Float64Var(&o.Deliveries, "deliveries", 0, "deliveries a second for which rates are chosen (default 50000, quick 30000)")
+	fs.Float64Var(&o.Deliveries, "deliveries", 0, "deliveries a second for which rates are chosen (default 50000, quick 30000; soak 5000, quick 2000)")
 	fs.IntVar(&o.Size, "size", 0, "bytes of an event's data (default 200)")
-	fs.DurationVar(&o.For, "for", 0, "length of one round (default 2s, quick 500ms)")
+	fs.DurationVar(&o.For, "for", 0, "length of one round (default 2s, quick 500ms), or of the soak (default 5m, quick 20s)")
 	fs.IntVar(&o.Missed, "missed", 0, "events that everybody missed in a storm (default 100)")
 	fs.IntVar(&o.Stalled, "stalled", 0, "readers that stall in slow (default a tenth of conns)")
-	fs.StringVar((*string)(&o.Transport), "transport", string(load.SSE), "how events are read: sse or ws")
+	fs.StringVar((*string)(&o.Transport), "transport", "", "how events are read: sse, ws or both: one after the other, or half and half in a soak (default sse; soak both)")
 	fs.StringVar(&o.Publish, "publish", publishNATS, "how events are published: nats or http")
+	fs.StringVar(&o.Sink, "sink", "", "how the started server writes: raw, past net/http where it can, or ordinary, through it (default raw)")
 	fs.BoolVar(&o.Quick, "quick", false, "smaller populations and shorter rounds: below 15 s, and below most goals' conditions")
 	fs.BoolVar(&o.JSON, "json", false, "report in JSON")
 }
@@ -128,23 +148,46 @@ func (o *Options) Check() error {
 	between("size", o.Size, load.MinSize, maxSize)
 	between("missed", o.Missed, 1, maxMissed)
 	between("stalled", o.Stalled, 1, o.Conns)
-	if o.For < 100*time.Millisecond || o.For > maxFor {
-		errs = append(errs, fmt.Errorf("--for must be from 100ms to %v, not %v", maxFor, o.For))
+	most := maxFor
+	if o.soak() {
+		most = maxSoak
+	}
+	if o.For < 100*time.Millisecond || o.For > most {
+		errs = append(errs, fmt.Errorf("--for must be from 100ms to %v, not %v", most, o.For))
 	}
 	if !(o.Deliveries >= 1 && o.Deliveries <= 100*maxRate) { // also catches NaN
 		errs = append(errs, errors.New("--deliveries must be at least 1"))
 	}
-	_, err := load.ParseTransport(string(o.Transport))
-	errs = append(errs, err)
+	if _, err := protocol.ParseTransport(string(o.Transport)); err != nil && o.Transport != Both {
+		errs = append(errs, fmt.Errorf("%w or %s", err, Both))
+	}
 	if o.Publish != publishNATS && o.Publish != publishHTTP {
 		errs = append(errs, fmt.Errorf("--publish must be %s or %s, not %q", publishNATS, publishHTTP, o.Publish))
 	}
+	if o.Sink != sinkRaw && o.Sink != sinkOrdinary {
+		errs = append(errs, fmt.Errorf("--sink must be %s or %s, not %q", sinkRaw, sinkOrdinary, o.Sink))
+	}
 	for _, s := range o.Scenarios {
-		if !slices.Contains(Scenarios(), s) {
-			errs = append(errs, fmt.Errorf("there is no scenario %q; there are %s", s, strings.Join(Scenarios(), ", ")))
+		if all := append(Scenarios(), Soak); !slices.Contains(all, s) {
+			errs = append(errs, fmt.Errorf("there is no scenario %q; there are %s", s, strings.Join(all, ", ")))
 		}
 	}
-	return errors.Join(append(errs, o.checkTarget())...)
+	return errors.Join(append(errs, o.checkSoak(), o.checkTarget())...)
+}
+
+// checkSoak checks what a soak asks for.
+func (o *Options) checkSoak() error {
+	switch {
+	case !o.soak():
+		return nil
+	case len(o.Scenarios) > 1:
+		return errors.New("soak runs alone: its server has other bounds")
+	case o.URL != "":
+		return errors.New("soak starts a server of its own, whose memory must be full before it is measured: leave --url out")
+	case o.soakBytes() > maxLog:
+		return fmt.Errorf("a soak's log would need over %d MiB: choose a smaller --size or fewer --deliveries", maxLog>>20)
+	}
+	return nil
 }
 
 // checkTarget checks where to measure.
@@ -154,6 +197,9 @@ func (o *Options) checkTarget() error {
 			return errors.New("--server-pid belongs to a running server: give its --url too")
 		}
 		return nil
+	}
+	if o.Sink != sinkRaw {
+		return errors.New("--sink is for the server that the bench starts: start yours with --raw=false")
 	}
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Scheme != "http" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
@@ -175,6 +221,12 @@ func (o *Options) fill() {
 	if o.Quick {
 		quick = 1
 	}
+	if o.soak() {
+		pick(&o.Rooms, 50)
+		pick(&o.Deliveries, [2]float64{5000, 2000}[quick])
+		pick(&o.For, [2]time.Duration{5 * time.Minute, 20 * time.Second}[quick])
+		pick(&o.Transport, Both)
+	}
 	pick(&o.Conns, [2]int{1000, 300}[quick])
 	pick(&o.Crowd, [2]int{9900, 1000}[quick])
 	pick(&o.Rooms, [2]int{1000, 100}[quick])
@@ -184,11 +236,47 @@ func (o *Options) fill() {
 	pick(&o.For, [2]time.Duration{2 * time.Second, 500 * time.Millisecond}[quick])
 	pick(&o.Missed, 100)
 	pick(&o.Stalled, max(o.Conns/10, 1))
-	pick(&o.Transport, load.SSE)
+	pick(&o.Transport, protocol.SSE)
 	pick(&o.Publish, publishNATS)
-	if len(o.Scenarios) == 0 {
+	pick(&o.Sink, sinkRaw)
+	switch {
+	case len(o.Scenarios) > 0:
+	case o.Transport == Both:
+		o.Scenarios = []string{Idle, Fanout, Latency}
+	default:
 		o.Scenarios = Scenarios()
 	}
+}
+
+// soak says whether it is a soak that is to run.
+func (o *Options) soak() bool { return o.wants(Soak) }
+
+// soakWide is how many of a soak's crowd hear all rooms.
+func (o *Options) soakWide() int { return o.Conns / wideShare }
+
+// soakRate is how many events a second make a soak's deliveries.
+func (o *Options) soakRate() float64 {
+	wide := o.soakWide()
+	each := float64(o.Conns-wide)/float64(o.Rooms) + float64(wide) // deliveries of one event
+	return min(o.Deliveries/each, maxRate)
+}
+
+// soakBytes is how much a soak's log keeps: what the one who is away longest misses,
+// and a third more.
+func (o *Options) soakBytes() int {
+	events := max(int(o.soakRate()*soakAway.Seconds()*4/3), leastKept)
+	return max(events*(o.Size+mostOverhead), leastLog)
+}
+
+// passes are the transports of the rounds: one after the other, or together.
+func (o *Options) passes() [][]protocol.Transport {
+	switch {
+	case o.Transport != Both:
+		return [][]protocol.Transport{{o.Transport}}
+	case o.soak():
+		return [][]protocol.Transport{{protocol.SSE, protocol.WebSocket}}
+	}
+	return [][]protocol.Transport{{protocol.SSE}, {protocol.WebSocket}}
 }
 
 // pick sets what is zero.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"tidings/scripts/bench"
-	"tidings/scripts/bench/load"
+	"tidings/scripts/bench/protocol"
 )
 
 // parse reads a command line as the command does.
@@ -34,7 +34,7 @@ func TestDefaults(t *testing.T) {
 		}
 	}
 	if full.Conns != 1000 || full.Crowd != 9900 || full.Size != 200 || full.For != 2*time.Second || full.Stalled != 100 ||
-		full.Transport != load.SSE || !slices.Equal(full.Scenarios, bench.Scenarios()) {
+		full.Transport != protocol.SSE || !slices.Equal(full.Scenarios, bench.Scenarios()) {
 		t.Errorf("the defaults are %+v", full)
 	}
 	if quick.Conns != 300 || quick.Crowd != 77 || !slices.Equal(quick.Scenarios, []string{bench.Storm}) {
@@ -57,6 +57,13 @@ func TestCheckRefuses(t *testing.T) {
 		{"--transport pigeon", "pigeon"},
 		{"--publish mail", "--publish"},
 		{"typhoon", "typhoon"},
+		{"--sink kitchen", "--sink"},
+		{"soak idle", "alone"},
+		{"--for 2h soak", "--for"},
+		{"--for 11m", "--for"},
+		{"--size 500000 --rooms 1000 soak", "log"},
+		{"--url http://localhost soak", "--url"},
+		{"--url http://localhost --sink ordinary", "--raw=false"},
 		{"--server-pid 7", "--url"},
 		{"--url https://localhost", "--url"},
 		{"--url http://localhost/path", "--url"},
@@ -78,21 +85,6 @@ func TestCheckCompletesTheURL(t *testing.T) {
 		o.Secret = "secret"
 		if err := o.Check(); err != nil || o.URL != want {
 			t.Errorf("%s became %s, %v", given, o.URL, err)
-		}
-	}
-}
-
-func TestMetrics(t *testing.T) {
-	t.Parallel()
-	page := bench.Metrics("# HELP a_total A.\n# TYPE a_total counter\na_total 12\na_total_more 3\nb{x=\"y\"} 4\nc 1.5e+06 1700000000\nd word\n")
-	for name, want := range map[string]float64{"a_total": 12, "a_total_more": 3, "c": 1.5e6} {
-		if got, err := page.Value(name); err != nil || got != want {
-			t.Errorf("%s is %v, %v", name, got, err)
-		}
-	}
-	for _, name := range []string{"b", "d", "a", "absent"} {
-		if got, err := page.Value(name); err == nil {
-			t.Errorf("%s is %v", name, got)
 		}
 	}
 }
@@ -121,5 +113,36 @@ func TestMet(t *testing.T) {
 		if c.figure.Met() != c.want {
 			t.Errorf("%+v: %v", c.figure, !c.want)
 		}
+	}
+}
+
+func TestSoakDefaults(t *testing.T) {
+	t.Parallel()
+	full, quick := parse(t, bench.Soak), parse(t, "--quick", "--transport", "ws", "--rooms", "7", bench.Soak)
+	for _, o := range []*bench.Options{&full, &quick} {
+		if err := o.Check(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if full.Conns != 1000 || full.Rooms != 50 || full.For != 5*time.Minute || full.Deliveries != 5000 || full.Transport != bench.Both {
+		t.Errorf("a soak is %+v", full)
+	}
+	if quick.Conns != 300 || quick.Rooms != 7 || quick.For != 20*time.Second || quick.Transport != protocol.WebSocket {
+		t.Errorf("a quick soak is %+v", quick)
+	}
+	if slices.Contains(bench.Scenarios(), bench.Soak) {
+		t.Error("a soak runs without being asked for")
+	}
+}
+
+func TestBothDefaults(t *testing.T) {
+	t.Parallel()
+	o := parse(t, "--transport", "both")
+	if err := o.Check(); err != nil || !slices.Equal(o.Scenarios, []string{bench.Idle, bench.Fanout, bench.Latency}) {
+		t.Errorf("both transports run %q, %v", o.Scenarios, err)
+	}
+	o = parse(t, "--transport", "both", bench.Storm)
+	if err := o.Check(); err != nil || !slices.Equal(o.Scenarios, []string{bench.Storm}) {
+		t.Errorf("both transports run %q, %v", o.Scenarios, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -12,6 +13,7 @@ import (
 
 	"tidings/scripts/bench/load"
 	"tidings/scripts/bench/proc"
+	"tidings/scripts/bench/protocol"
 )
 
 // Unit says how a figure is shown. In JSON all figures are in these units.
@@ -24,6 +26,7 @@ const (
 	Seconds      Unit = "s"
 	Bytes        Unit = "B"
 	Times        Unit = "×" // a ratio
+	Percent      Unit = "%"
 	Count        Unit = ""
 )
 
@@ -37,6 +40,8 @@ type Figure struct {
 	// the goal's has none.
 	Goal   bool
 	AtMost float64
+	// Must says that missing the goal fails the run: it does not depend on the machine.
+	Must bool
 }
 
 // Met says whether the figure reached its goal, or has none.
@@ -48,19 +53,26 @@ func (f Figure) atMost(most float64, applies bool) Figure {
 	return f
 }
 
+// must adds a goal that any machine can reach.
+func (f Figure) must(most float64) Figure {
+	f.Goal, f.AtMost, f.Must = true, most, true
+	return f
+}
+
 // MarshalJSON implements json.Marshaler.
 func (f Figure) MarshalJSON() ([]byte, error) {
 	out := map[string]any{"value": f.Value, "unit": f.Unit}
 	if f.Goal {
-		out["at_most"], out["met"] = f.AtMost, f.Met()
+		out["at_most"], out["met"], out["must"] = f.AtMost, f.Met(), f.Must
 	}
 	return json.Marshal(out)
 }
 
 // Section is what one scenario found.
 type Section struct {
-	// Scenario is its name, Title its conditions in words.
+	// Scenario is its name, Title its conditions in words, Transports those that it used.
 	Scenario, Title string
+	Transports      []protocol.Transport
 	Figures         []Figure
 	// Counts are its deliveries; nil when it published nothing.
 	Counts *load.Counts
@@ -75,23 +87,26 @@ func (s Section) MarshalJSON() ([]byte, error) {
 		figures[f.Key] = f
 	}
 	return json.Marshal(struct {
-		Scenario string            `json:"scenario"`
-		Title    string            `json:"title"`
-		Figures  map[string]Figure `json:"figures"`
-		Counts   *load.Counts      `json:"counts,omitempty"`
-		Note     string            `json:"note,omitempty"`
-	}{s.Scenario, s.Title, figures, s.Counts, s.Note})
+		Scenario   string               `json:"scenario"`
+		Title      string               `json:"title"`
+		Transports []protocol.Transport `json:"transports"`
+		Figures    map[string]Figure    `json:"figures"`
+		Counts     *load.Counts         `json:"counts,omitempty"`
+		Note       string               `json:"note,omitempty"`
+	}{s.Scenario, s.Title, s.Transports, figures, s.Counts, s.Note})
 }
 
 // Report is what a run found.
 type Report struct {
-	// Machine is where it ran, Transport and Publish how events travelled.
-	Machine   proc.Machine   `json:"machine"`
-	Transport load.Transport `json:"transport"`
-	Publish   string         `json:"publish"`
-	// Size is the data of an event and Frame what becomes of it on the wire, in bytes.
-	Size  int `json:"size"`
-	Frame int `json:"frame"`
+	// Machine is where it ran, Transport, Publish and Sink how events travelled.
+	Machine   proc.Machine       `json:"machine"`
+	Transport protocol.Transport `json:"transport"`
+	Publish   string             `json:"publish"`
+	Sink      string             `json:"sink"`
+	// Size is the data of an event and Frames what becomes of it on the wire, by each
+	// transport in turn, in bytes.
+	Size   int   `json:"size"`
+	Frames []int `json:"frames"`
 	// Sections are in the order of the scenarios.
 	Sections []Section `json:"sections"`
 	// Took is the length of the run in seconds.
@@ -106,6 +121,13 @@ func (r *Report) Exact() bool {
 		}
 	}
 	return true
+}
+
+// Broken says whether a goal was missed that fails the run.
+func (r *Report) Broken() bool {
+	return slices.ContainsFunc(r.Sections, func(s Section) bool {
+		return slices.ContainsFunc(s.Figures, func(f Figure) bool { return f.Must && !f.Met() })
+	})
 }
 
 // Missed is how many goals were missed, Goals how many there were.
@@ -137,8 +159,12 @@ func (r *Report) WriteJSON(w io.Writer) error {
 func (r *Report) WriteText(w io.Writer) error {
 	m := r.Machine
 	fmt.Fprintf(w, "tidings bench · %d × %s · Linux %s · load %.1f\n", m.CPUs, m.Model, m.Kernel, m.Load)
-	fmt.Fprintf(w, "%s, published over %s · events of %d B, %d B on the wire\n", r.Transport, r.Publish, r.Size, r.Frame)
+	frames := strings.ReplaceAll(strings.Trim(fmt.Sprint(r.Frames), "[]"), " ", " and ")
+	fmt.Fprintf(w, "%s, %s sink, published over %s · events of %d B, %s B on the wire\n", r.Transport, r.Sink, r.Publish, r.Size, frames)
 	for _, s := range r.Sections {
+		if r.Transport == Both && len(s.Transports) == 1 {
+			s.Title = string(s.Transports[0]) + ": " + s.Title
+		}
 		if err := s.write(w); err != nil {
 			return fmt.Errorf("write the report: %w", err)
 		}
@@ -191,6 +217,8 @@ func format(v float64, u Unit) string {
 	switch {
 	case u == Count && v == math.Trunc(v):
 		return strconv.FormatFloat(v, 'f', 0, 64)
+	case u == Bytes && (v >= 10<<20 || v <= -10<<20):
+		return strconv.FormatFloat(v/(1<<20), 'f', 1, 64) + " MiB"
 	case u == Bytes && (v >= 10<<10 || v <= -10<<10):
 		return strconv.FormatFloat(v/(1<<10), 'f', 1, 64) + " KiB"
 	case u == Bytes:

@@ -9,12 +9,13 @@ import (
 	"tidings/scripts/bench"
 	"tidings/scripts/bench/load"
 	"tidings/scripts/bench/proc"
+	"tidings/scripts/bench/protocol"
 )
 
 // sample is a report with one of everything.
 func sample() *bench.Report {
 	return &bench.Report{
-		Machine: proc.Machine{CPUs: 2, Model: "Fast", Kernel: "6.1", Load: 0.25}, Transport: load.SSE, Publish: "nats", Size: 200, Frame: 368, Took: 41.6,
+		Machine: proc.Machine{CPUs: 2, Model: "Fast", Kernel: "6.1", Load: 0.25}, Transport: protocol.SSE, Publish: "nats", Sink: "raw", Size: 200, Frames: []int{368}, Took: 41.6,
 		Sections: []bench.Section{
 			{
 				Scenario: bench.Fanout, Title: "1000 connections", Counts: &load.Counts{Expected: 1234567, Delivered: 1234567},
@@ -89,5 +90,31 @@ func TestWriteJSON(t *testing.T) {
 	if got.Machine.CPUs != 2 || got.Sections[0].Counts.Delivered != 1234567 || got.Sections[1].Counts != nil ||
 		ratio.Value != 1.3 || ratio.Met == nil || *ratio.Met || *ratio.AtMost != 1.25 || cpu.Met != nil || cpu.Unit != "µs" {
 		t.Errorf("got %s", b.String())
+	}
+}
+
+// TestBroken: a goal that fails the run, and how sections of two transports are told
+// apart.
+func TestBroken(t *testing.T) {
+	t.Parallel()
+	r := sample()
+	if r.Broken() {
+		t.Error("a goal that depends on the machine breaks the run")
+	}
+	r.Transport, r.Frames = bench.Both, []int{368, 341}
+	r.Sections[0].Transports = []protocol.Transport{protocol.WebSocket}
+	r.Sections[0].Figures = append(r.Sections[0].Figures, bench.Figure{Label: "held", Value: 60 << 20, Unit: bench.Bytes, Goal: true, AtMost: 50 << 20, Must: true})
+	var b bytes.Buffer
+	if err := r.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(b.String()), " ")
+	for _, want := range []string{"both, raw sink", "368 and 341 B on the wire", "fanout · ws: 1000 connections", "held 60.0 MiB goal ≤ 50.0 MiB MISSED"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, b.String())
+		}
+	}
+	if !r.Broken() {
+		t.Error("a goal that any machine can reach was missed, and nothing is broken")
 	}
 }

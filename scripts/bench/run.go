@@ -14,11 +14,16 @@ import (
 	"tidings/scripts/bench/floor"
 	"tidings/scripts/bench/load"
 	"tidings/scripts/bench/proc"
+	"tidings/scripts/bench/protocol"
 	"tidings/shared/event"
 )
 
-// ErrInexact says that events were lost, doubled or out of order.
-var ErrInexact = errors.New("not every event was delivered exactly once, in order")
+var (
+	// ErrInexact says that events were lost, doubled or out of order.
+	ErrInexact = errors.New("not every event was delivered exactly once, in order")
+	// ErrBroken says that a goal was missed that every machine can reach.
+	ErrBroken = errors.New("a goal was missed that does not depend on the machine")
+)
 
 const (
 	// settle is the pause between connecting and measuring: the server ends its
@@ -39,35 +44,35 @@ const (
 // bench is one run.
 type bench struct {
 	o      *Options
-	target *target
 	table  proc.Table
 	report *Report
-	frame  int // bytes of an event on the wire
+
+	// Of the present pass.
+	transports []protocol.Transport
+	frame      int // bytes of an event on the wire
+	target     *target
 }
 
 // Run measures and writes the report. It returns ErrInexact when a delivery went
-// wrong, which is a failure of the server; a missed goal is none of the run's.
+// wrong and ErrBroken when a soak's bounds were, which are failures of the server;
+// another goal that was missed is none of the run's.
 func Run(ctx context.Context, o Options) error {
 	if err := o.Check(); err != nil {
 		return err
 	}
 	o.Progress = &lines{w: o.Progress}
-	b := &bench{o: &o, table: proc.New(nil), frame: frameBytes(o.Transport, o.Size)}
+	b := &bench{o: &o, table: proc.New(nil)}
 	if _, err := b.table.Usage(os.Getpid()); err != nil {
 		return fmt.Errorf("the bench reads /proc, which only Linux has: %w", err)
 	}
 	b.report = &Report{
-		Machine: b.table.Machine(), Transport: o.Transport, Publish: o.Publish, Size: o.Size, Frame: b.frame, Sections: []Section{},
+		Machine: b.table.Machine(), Transport: o.Transport, Publish: o.Publish, Sink: o.Sink, Size: o.Size, Sections: []Section{},
 	}
 	began := time.Now()
-	b.say("starting")
-	t, err := openTarget(ctx, &o)
-	if err != nil {
-		return err
-	}
-	b.target = t
-	if err := errors.Join(b.stages(ctx), t.close()); err != nil {
-		return err
+	for _, transports := range o.passes() {
+		if err := b.pass(ctx, transports); err != nil {
+			return err
+		}
 	}
 	b.report.Took = secs(time.Since(began))
 	write := b.report.WriteText
@@ -77,16 +82,34 @@ func Run(ctx context.Context, o Options) error {
 	if err := write(o.Out); err != nil {
 		return err
 	}
-	if !b.report.Exact() {
+	switch {
+	case !b.report.Exact():
 		return ErrInexact
+	case b.report.Broken():
+		return ErrBroken
 	}
 	return nil
+}
+
+// pass measures one server over some transports.
+func (b *bench) pass(ctx context.Context, transports []protocol.Transport) error {
+	b.transports, b.frame = transports, frameBytes(transports[0], b.o.Size)
+	for _, t := range transports {
+		b.report.Frames = append(b.report.Frames, frameBytes(t, b.o.Size))
+	}
+	b.say("starting")
+	t, err := openTarget(ctx, b.o)
+	if err != nil {
+		return err
+	}
+	b.target = t
+	return errors.Join(b.stages(ctx), t.close())
 }
 
 // stages runs the populations one after the other, the largest first: memory is
 // measured on a server that has done nothing yet.
 func (b *bench) stages(ctx context.Context) error {
-	for _, stage := range []func(context.Context) error{b.crowd, b.room, b.topics, b.slow, b.latency} {
+	for _, stage := range []func(context.Context) error{b.crowd, b.room, b.topics, b.slow, b.latency, b.soak} {
 		if err := stage(ctx); err != nil {
 			return err
 		}
@@ -113,7 +136,13 @@ func (l *lines) Write(p []byte) (int, error) {
 }
 
 // add files a section.
-func (b *bench) add(s Section) { b.report.Sections = append(b.report.Sections, s) }
+func (b *bench) add(s Section) {
+	s.Transports = b.transports
+	b.report.Sections = append(b.report.Sections, s)
+}
+
+// raw says whether the goals of the raw sink are to be judged.
+func (b *bench) raw() bool { return b.o.Sink == sinkRaw }
 
 // usage is what the processes have used so far.
 type usage struct{ server, nats, self proc.Usage }
@@ -136,7 +165,7 @@ func (b *bench) usage() (usage, error) {
 // fleet makes subscribers of the target and connects them.
 func (b *bench) fleet(ctx context.Context, cfg load.Config) (*load.Fleet, error) {
 	b.target.run++ // every fleet has topics of its own
-	cfg.Addr, cfg.Transport, cfg.Run, cfg.Token = b.target.addr, b.o.Transport, b.target.run, b.target.token
+	cfg.Addr, cfg.Transport, cfg.Run, cfg.Token = b.target.addr, b.transports[0], b.target.run, b.target.token
 	f, err := load.New(cfg)
 	if err != nil {
 		return nil, err
@@ -286,13 +315,13 @@ func (b *bench) pace(conns, burst int) load.Pace {
 }
 
 // frameBytes is the length of an event on the wire.
-func frameBytes(t load.Transport, size int) int {
+func frameBytes(t protocol.Transport, size int) int {
 	e := event.Event{
 		Topic: load.Topic(1<<28, 0), Type: event.DefaultType, Time: time.Now(),
 		Data: load.NewCoder(0).Data(load.Stamp{}, size),
 	}
 	at := event.Cursor{Epoch: "0123456789AB", Seq: 1000}
-	if t == load.SSE {
+	if t == protocol.SSE {
 		return len(e.AppendSSE(nil, at))
 	}
 	n := len(e.AppendJSONCursor(nil, at))

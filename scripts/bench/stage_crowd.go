@@ -13,8 +13,9 @@ const (
 	goalConns      = 9000
 	goalSize       = 200
 	goalIdleBytes  = 2 << 10
-	goalConnectCPU = 300  // µs
-	goalSingle     = 1.25 // times the floor
+	goalIdlePlain  = 30 << 10 // through net/http, which has a goroutine and buffers for each
+	goalConnectCPU = 300      // µs
+	goalSingle     = 1.25     // times the floor
 	goalBurst      = 1.5
 	goalRooms      = 1.2
 	// goalReads is how many subscribers there must be for each read of the log.
@@ -29,6 +30,9 @@ const (
 	maxMissed = 10_000
 	// stormRate is how fast missed events are published; nobody listens.
 	stormRate = 5000
+	// calm is how long connections are idle before their memory is read: a server is
+	// given the time to return what connecting took.
+	calm = 5 * time.Second
 	// gone bounds the wait for the server to notice that everybody left.
 	gone = 30 * time.Second
 )
@@ -101,6 +105,9 @@ func (b *bench) idle(ctx context.Context, cfg load.Config) (*load.Fleet, error) 
 		return nil, err
 	}
 	fail := func(err error) (*load.Fleet, error) { f.Close(); return nil, err }
+	if err := pause(ctx, calm); err != nil {
+		return fail(err)
+	}
 	after, err := b.usage()
 	if err != nil {
 		return fail(err)
@@ -109,16 +116,20 @@ func (b *bench) idle(ctx context.Context, cfg load.Config) (*load.Fleet, error) 
 	if err != nil {
 		return fail(err)
 	}
+	most := float64(goalIdleBytes)
+	if !b.raw() {
+		most = goalIdlePlain
+	}
 	each := func(a, b float64) float64 { return (a - b) / float64(cfg.Conns) }
 	s := Section{
 		Scenario: Idle, Title: fmt.Sprintf("%d connections with a token and 3 topics each", cfg.Conns),
 		Figures: []Figure{
 			Figure{Key: "rss_per_conn_bytes", Label: "resident memory each", Value: each(float64(after.server.RSS), float64(before.server.RSS)), Unit: Bytes}.
-				atMost(goalIdleBytes, cfg.Conns >= goalConns),
+				atMost(most, cfg.Conns >= goalConns),
 			{Key: "live_per_conn_bytes", Label: "of it in use: heap and stacks", Value: each(liveAfter.bytes, live.bytes), Unit: Bytes},
 			{Key: "goroutines_per_conn", Label: "goroutines each", Value: each(liveAfter.goroutines, live.goroutines)},
 			Figure{Key: "cpu_us_per_connect", Label: "CPU per connect", Value: each(micros(after.server.CPU), micros(before.server.CPU)), Unit: Microseconds}.
-				atMost(goalConnectCPU, true),
+				atMost(goalConnectCPU, b.raw()),
 			{Key: "connect_p50_ms", Label: "connect p50", Value: millis(f.Connect.Quantile(0.5)), Unit: Milliseconds},
 			{Key: "connect_p99_ms", Label: "connect p99", Value: millis(f.Connect.Quantile(0.99)), Unit: Milliseconds},
 		},
@@ -133,10 +144,10 @@ type living struct{ bytes, goroutines float64 }
 // memory measures the server after it collected its garbage.
 func (b *bench) memory(ctx context.Context) (usage, living, error) {
 	var l living
-	if err := b.target.collect(ctx); err != nil {
+	if err := b.target.admin.Collect(ctx); err != nil {
 		return usage{}, l, err
 	}
-	m, err := b.target.metrics(ctx)
+	m, err := b.target.admin.Metrics(ctx)
 	if err != nil {
 		return usage{}, l, err
 	}
@@ -197,7 +208,7 @@ func (b *bench) rooms(ctx context.Context, f *load.Fleet, one, many load.Pace) e
 			{Key: "cpu_us_per_delivery_one", Label: "CPU per delivery beyond that, 1 room", Value: net(a), Unit: Microseconds},
 			{Key: "cpu_us_per_delivery_many", Label: fmt.Sprintf("CPU per delivery beyond that, %d rooms", b.o.Rooms), Value: net(z), Unit: Microseconds},
 			Figure{Key: "ratio", Label: "ratio", Value: ratio(net(z), net(a)), Unit: Times}.
-				atMost(goalRooms, b.o.Crowd >= goalConns && b.o.Rooms == 1000 && a.kept() && z.kept()),
+				atMost(goalRooms, b.raw() && b.o.Crowd >= goalConns && b.o.Rooms == 1000 && a.kept() && z.kept()),
 			{Key: "ratio_gross", Label: "ratio with the events' own cost", Value: ratio(z.perDelivery(), a.perDelivery()), Unit: Times},
 		}, z.figures()...),
 	}
@@ -217,7 +228,7 @@ func (b *bench) storm(ctx context.Context, f *load.Fleet) error {
 	if err != nil {
 		return err
 	}
-	if err := pause(ctx, settle); err != nil {
+	if err := pause(ctx, calm); err != nil {
 		return err
 	}
 	before, readsBefore, err := b.reads(ctx)
@@ -255,7 +266,7 @@ func (b *bench) storm(ctx context.Context, f *load.Fleet) error {
 
 // reads is the usage and how often the log was read so far.
 func (b *bench) reads(ctx context.Context) (usage, float64, error) {
-	m, err := b.target.metrics(ctx)
+	m, err := b.target.admin.Metrics(ctx)
 	if err != nil {
 		return usage{}, 0, err
 	}
@@ -273,7 +284,7 @@ func (b *bench) awaitGone(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, gone)
 	defer cancel()
 	for {
-		m, err := b.target.metrics(ctx)
+		m, err := b.target.admin.Metrics(ctx)
 		if err != nil {
 			return err
 		}

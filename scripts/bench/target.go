@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 
 	"tidings/scripts/bench/load"
+	"tidings/scripts/bench/server"
 	"tidings/shared/auth"
 	"tidings/shared/natsx"
 	"tidings/shared/subject"
@@ -24,9 +26,21 @@ const (
 	natsWait = 10 * time.Second
 )
 
+// The metrics that the bench reads.
+const (
+	metricReads       = "tidings_edge_range_reads_total"
+	metricConnections = "tidings_edge_connections"
+	metricHeap        = "go_memstats_heap_alloc_bytes"
+	metricStacks      = "go_memstats_stack_inuse_bytes"
+	metricGoroutines  = "go_goroutines"
+	metricHeapInUse   = "go_memstats_heap_inuse_bytes" // with what is lost between the objects
+	metricDescriptors = "process_open_fds"
+)
+
 // target is the server that is measured.
 type target struct {
-	url, admin, nats string
+	url, nats        string
+	admin            server.Admin
 	addr             string // host:port of url
 	space            subject.Space
 	secret           telemetry.Secret
@@ -34,7 +48,7 @@ type target struct {
 	pid, natsPID     int
 
 	run     uint32 // of the last fleet's topics
-	server  *server
+	server  *server.Server
 	conn    *natsx.Conn // nil when publishing over HTTP
 	publish load.Publisher
 	ours    bool // the streams at an external NATS are this run's own
@@ -43,7 +57,7 @@ type target struct {
 // openTarget finds or starts the server and connects a publisher to it.
 func openTarget(ctx context.Context, o *Options) (*target, error) {
 	t := &target{
-		url: o.URL, admin: o.Admin, nats: o.NATS, secret: o.Secret, audience: o.Audience, issuer: o.Issuer,
+		url: o.URL, admin: server.Admin(o.Admin), nats: o.NATS, secret: o.Secret, audience: o.Audience, issuer: o.Issuer,
 		pid: o.ServerPID, natsPID: o.NATSPID, run: newRun(),
 	}
 	prefix := o.Prefix
@@ -52,14 +66,14 @@ func openTarget(ctx context.Context, o *Options) (*target, error) {
 		if o.NATS != "" { // somebody's own NATS: stay apart from what is in it
 			prefix, t.ours = fmt.Sprintf("bench-%08x", t.run), true
 		}
-		s, err := startServer(ctx, o, prefix)
+		s, err := server.Start(ctx, server.Config{Program: o.Program, Args: arguments(o, prefix), NATS: o.NATS, Progress: o.Progress})
 		if err != nil {
 			return nil, err
 		}
-		t.server, t.url, t.admin, t.pid = s, "http://"+s.http, "http://"+s.admin, s.pid()
-		t.secret, t.audience, t.issuer = s.secret, "", ""
+		t.server, t.url, t.admin, t.pid = s, "http://"+s.HTTP, s.Admin, s.PID()
+		t.secret, t.audience, t.issuer = s.Secret, "", ""
 		if o.NATS == "" {
-			t.nats = "nats://" + s.nats
+			t.nats = "nats://" + s.NATS
 		}
 	}
 	t.addr = strings.TrimPrefix(t.url, "http://")
@@ -68,6 +82,22 @@ func openTarget(ctx context.Context, o *Options) (*target, error) {
 		return nil, errors.Join(err, t.close())
 	}
 	return t, nil
+}
+
+// arguments are the settings of the server: its bounds are raised to what is
+// measured, or lowered to what a soak can fill, and everything else is as shipped.
+func arguments(o *Options, prefix string) []string {
+	args := []string{
+		"--prefix", prefix, "--max-connections", strconv.Itoa(max(o.Conns, o.Crowd) + 1000), "--max-topics", strconv.Itoa(o.Topics + quietTopics),
+		"--events-per-topic", "1000000", "--drain", "1s", "--log-level", "warn",
+	}
+	if o.soak() {
+		args = append(args, "--tail-bytes", strconv.Itoa(soakTail), "--events-bytes", strconv.Itoa(o.soakBytes()))
+	}
+	if o.Sink == sinkOrdinary {
+		args = append(args, "--raw=false")
+	}
+	return args
 }
 
 // newRun draws the number of a run.
@@ -120,7 +150,7 @@ func (t *target) mint(user string, sub, pub []string) (string, error) {
 func (t *target) close() error {
 	var errs []error
 	if t.server != nil {
-		errs = append(errs, t.server.stop())
+		errs = append(errs, t.server.Stop())
 	}
 	if t.conn != nil {
 		if t.ours {

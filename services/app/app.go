@@ -94,7 +94,13 @@ func New(ctx context.Context, opts Options) (*App, error) {
 }
 
 // URL returns the base URL of the public listener, for programs on this machine.
-func (a *App) URL() string { return "http://" + reachable(a.server.Addr().String()) }
+func (a *App) URL() string {
+	scheme := "http://"
+	if a.opts.Settings.TLSCert != "" {
+		scheme = "https://"
+	}
+	return scheme + reachable(a.server.Addr().String())
+}
 
 // AdminURL returns the base URL of the admin listener, "" if there is none.
 func (a *App) AdminURL() string {
@@ -309,6 +315,7 @@ func (a *App) edgeConfig(space subject.Space, log *stream.NATS, authn *auth.Auth
 		Node: s.Node, Version: a.opts.Version, Space: space, Log: log, NATS: a.nats, Auth: authn,
 		Heartbeat: s.Heartbeat, Drain: max(s.Drain, shortestDrain), TailBytes: int64(s.TailBytes),
 		Connections: s.MaxConnections, PerUser: s.MaxConnectionsPerUser, PerIP: s.MaxConnectionsPerIP, Topics: s.MaxTopics,
+		Ordinary: !s.Raw,
 	}
 }
 
@@ -319,21 +326,26 @@ func limits(s *config.Settings) stream.Limits {
 // listen opens both listeners.
 func (a *App) listen(router http.Handler, ready *telemetry.Health) error {
 	s := a.opts.Settings
+	public := httpx.ServerConfig{Addr: s.HTTP, Handler: router, MaxConns: s.MaxConnections + spareConns}
+	if s.TLSCert != "" {
+		public.TLS = &httpx.TLSConfig{CertFile: s.TLSCert, KeyFile: s.TLSKey, Registerer: a.metrics}
+	}
 	var err error
-	if a.server, err = a.open("http", s.HTTP, router, s.MaxConnections+spareConns); err != nil {
+	if a.server, err = a.open("http", public); err != nil {
 		return err
 	}
 	if s.Admin == "" {
 		return nil
 	}
 	admin := httpx.NewAdmin(httpx.AdminConfig{Gatherer: a.metrics, Live: telemetry.NewHealth(), Ready: ready, Log: a.opts.Log})
-	a.admin, err = a.open("admin", s.Admin, admin, 0)
+	a.admin, err = a.open("admin", httpx.ServerConfig{Addr: s.Admin, Handler: admin})
 	return err
 }
 
 // open opens one listener.
-func (a *App) open(name, addr string, h http.Handler, conns int) (*httpx.Server, error) {
-	l, err := httpx.Listen(httpx.ServerConfig{Addr: addr, Handler: h, Log: a.opts.Log, Grace: stopGrace, MaxConns: conns})
+func (a *App) open(name string, cfg httpx.ServerConfig) (*httpx.Server, error) {
+	cfg.Log, cfg.Grace = a.opts.Log, stopGrace
+	l, err := httpx.Listen(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -147,6 +147,12 @@ func get(t *testing.T, url string, header ...string) (int, string) {
 // request sends a request; header holds names and values in turn, and "Host" works.
 func request(t *testing.T, method, url, body string, header ...string) (int, string) {
 	t.Helper()
+	return requestBy(t, http.DefaultClient, method, url, body, header...)
+}
+
+// requestBy does so with a client of one's own.
+func requestBy(t *testing.T, c *http.Client, method, url, body string, header ...string) (int, string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
@@ -160,7 +166,7 @@ func request(t *testing.T, method, url, body string, header ...string) (int, str
 		}
 		req.Header.Set(header[i], header[i+1])
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := c.Do(req)
 	if err != nil {
 		return 0, err.Error()
 	}

@@ -50,9 +50,14 @@ func TestNewFails(t *testing.T) {
 			settings: func(s *config.Settings) { s.NATSListen = taken.Addr().String() },
 			want:     []string{"NATS", taken.Addr().String(), "in use"},
 		},
-		"no keys":       {settings: func(s *config.Settings) { s.JWTSecret = "" }, want: []string{"auth"}},
-		"weak secret":   {settings: func(s *config.Settings) { s.JWTSecret = "dev" }, want: []string{"auth", "32"}},
-		"keys are none": {settings: func(s *config.Settings) { s.JWTSecret, s.JWTKeys = "", notKeys }, want: []string{"auth", notKeys}},
+		"no certificate": {
+			settings: func(s *config.Settings) { s.TLSCert, s.TLSKey = notKeys+".crt", notKeys },
+			want:     []string{"http", "TLS certificate", notKeys + ".crt"},
+		},
+		"certificate is none": {settings: func(s *config.Settings) { s.TLSCert, s.TLSKey = notKeys, notKeys }, want: []string{"http", "TLS", notKeys}},
+		"no keys":             {settings: func(s *config.Settings) { s.JWTSecret = "" }, want: []string{"auth"}},
+		"weak secret":         {settings: func(s *config.Settings) { s.JWTSecret = "dev" }, want: []string{"auth", "32"}},
+		"keys are none":       {settings: func(s *config.Settings) { s.JWTSecret, s.JWTKeys = "", notKeys }, want: []string{"auth", notKeys}},
 		"bad hook": {
 			settings: func(s *config.Settings) {
 				s.Hooks = []config.Hook{{Name: "x", Kind: "smoke", Secret: "0123456789abcdef"}}

@@ -52,25 +52,40 @@ type tokenCommand struct {
 // command answers a command: {"re":1,"ok":true,…} or {"re":1,"ok":false,"error":{…}}.
 // An answer moves no cursor, even where it names one.
 func (e *Edge) command(ctx context.Context, from connection.Caller, message []byte) []byte {
-	var cmd command
-	id := json.RawMessage("null")
-	err := json.Unmarshal(message, &cmd)
-	if err != nil {
-		err = httpx.Bad("", "bad_command", "The message is not a command.").
-			WithHint(`For example {"id":1,"do":"subscribe","topics":["room.ops"]}.`)
-	} else if id, err = commandID(cmd.ID); err == nil {
+	id, do, err := commandHead(message)
+	if err == nil {
 		var result any
-		if result, err = e.carryOut(ctx, from, cmd.Do, message); err == nil {
-			e.metrics.commands.WithLabelValues(cmd.Do, "ok").Inc()
+		if result, err = e.carryOut(ctx, from, do, message); err == nil {
+			e.metrics.commands.WithLabelValues(do, "ok").Inc()
 			return answer(id, true, result)
 		}
 	}
 	p := httpx.ProblemOf(err, nil)
 	if p.Status >= http.StatusInternalServerError && ctx.Err() == nil {
-		e.log.Warn("a command failed", "do", cmd.Do, "err", err)
+		e.log.Warn("a command failed", "do", do, "err", err)
 	}
-	e.metrics.commands.WithLabelValues(knownCommand(cmd.Do), p.Code).Inc()
+	e.metrics.commands.WithLabelValues(knownCommand(do), p.Code).Inc()
 	return answer(id, false, map[string]any{"error": p})
+}
+
+// commandHead reads what all commands have. The id is known even if the rest is none.
+func commandHead(message []byte) (id json.RawMessage, do string, err error) {
+	var head struct {
+		ID json.RawMessage `json:"id"`
+		Do json.RawMessage `json:"do"`
+	}
+	fault := httpx.Bad("", "bad_command", "The message is not a command.").
+		WithHint(`For example {"id":1,"do":"subscribe","topics":["room.ops"]}.`)
+	if json.Unmarshal(message, &head) != nil {
+		return json.RawMessage("null"), "", fault
+	}
+	if id, err = commandID(head.ID); err != nil {
+		return id, "", err
+	}
+	if len(head.Do) > 0 && json.Unmarshal(head.Do, &do) != nil {
+		return id, "", fault.WithParam("do")
+	}
+	return id, do, nil
 }
 
 // knownCommand keeps names that clients make up out of the metrics.
@@ -131,11 +146,11 @@ func (e *Edge) commandTopics(ctx context.Context, from connection.Caller, messag
 	if err := httpx.DecodeJSON(bytes.NewReader(message), &cmd); err != nil {
 		return nil, err
 	}
-	body := topicsBody{Add: cmd.Topics}
+	add, remove := wish{param: "topics", topics: cmd.Topics}, wish{param: "topics"}
 	if cmd.Do == doUnsubscribe {
-		body = topicsBody{Remove: cmd.Topics}
+		add, remove = remove, add
 	}
-	ch, err := e.topicsChange(body, from.Grant)
+	ch, err := e.topicsChange(from.Grant, add, remove)
 	if err != nil {
 		return nil, err
 	}

@@ -25,35 +25,41 @@ func (e *Edge) changeTopics(c echo.Context) error {
 	if err := httpx.DecodeJSON(c.Request().Body, &body); err != nil {
 		return err
 	}
-	ch, err := e.topicsChange(body, httpx.Grant(c))
+	ch, err := e.topicsChange(httpx.Grant(c), wish{"add", body.Add}, wish{"remove", body.Remove})
 	if err != nil {
 		return err
 	}
 	return e.answerChange(c, ch)
 }
 
+// wish is a list of topics and what its client calls it.
+type wish struct {
+	param  string
+	topics []string
+}
+
 // topicsChange checks a wish for other topics against the grant of who wishes it.
-func (e *Edge) topicsChange(body topicsBody, g *auth.Grant) (connection.Change, error) {
+func (e *Edge) topicsChange(g *auth.Grant, add, remove wish) (connection.Change, error) {
 	ch := connection.Change{User: g.User}
-	for _, s := range body.Add {
-		p, err := mayRead("add", s, g)
+	for _, s := range add.topics {
+		p, err := mayRead(add.param, s, g)
 		if err != nil {
 			return ch, err
 		}
 		ch.Add = append(ch.Add, p)
 	}
-	for _, s := range body.Remove {
-		p, err := parsePattern("remove", s, g)
+	for _, s := range remove.topics {
+		p, err := parsePattern(remove.param, s, g)
 		if err != nil {
 			return ch, err
 		}
 		ch.Remove = append(ch.Remove, p)
 	}
 	if len(ch.Add)+len(ch.Remove) == 0 {
-		return ch, httpx.Bad("add", "no_topics", "Say which topics to add or to remove.")
+		return ch, httpx.Bad(add.param, "no_topics", "Say which topics to add or to remove.")
 	}
 	if len(ch.Add) > e.cfg.Topics || len(ch.Remove) > e.cfg.Topics {
-		return ch, httpx.Bad("add", "too_many_topics", fmt.Sprintf("One connection takes at most %d topics.", e.cfg.Topics))
+		return ch, httpx.Bad(add.param, "too_many_topics", fmt.Sprintf("One connection takes at most %d topics.", e.cfg.Topics))
 	}
 	return ch, nil
 }

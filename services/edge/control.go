@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -30,6 +31,8 @@ type order struct {
 type verdict struct {
 	State   *connection.State `json:"state,omitempty"`
 	Problem *httpx.Problem    `json:"problem,omitempty"`
+	// RetryAfter is that of the problem, which has it in a header otherwise.
+	RetryAfter time.Duration `json:"retry_after,omitempty"`
 }
 
 // orders is the subject on which an edge takes orders. The tag in a connection's name
@@ -56,18 +59,26 @@ func (e *Edge) changeElsewhere(ctx context.Context, tag, name string, ch connect
 	}
 	switch {
 	case v.Problem != nil:
-		return connection.State{}, v.Problem
+		return connection.State{}, v.Problem.WithRetryAfter(v.RetryAfter)
 	case v.State == nil:
 		return connection.State{}, errors.New("an edge answered an order with nothing")
 	}
 	return *v.State, nil
 }
 
-// takeOrders carries out what other edges want changed until the subscription ends;
-// wg waits for what is under way.
-func (e *Edge) takeOrders(ctx context.Context, nc *nats.Conn, wg *sync.WaitGroup) (*nats.Subscription, error) {
+// takeOrders carries out what other edges want changed, until the function that it
+// returns is called. That returns when nothing is under way any more.
+func (e *Edge) takeOrders(ctx context.Context, nc *nats.Conn) (stop func(), err error) {
+	var wg sync.WaitGroup
+	var mu sync.RWMutex // held while an order begins; a subscription may call after its end
+	ended := false
 	slots := make(chan struct{}, maxOrders)
 	sub, err := nc.Subscribe(e.orders(e.host.Tag()), func(m *nats.Msg) {
+		mu.RLock()
+		defer mu.RUnlock()
+		if ended {
+			return
+		}
 		select {
 		case slots <- struct{}{}:
 		default: // the next one may find room; this one hears nothing and times out
@@ -81,7 +92,13 @@ func (e *Edge) takeOrders(ctx context.Context, nc *nats.Conn, wg *sync.WaitGroup
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to orders: %w", err)
 	}
-	return sub, nil
+	return func() {
+		_ = sub.Unsubscribe() // fails only when the connection is closed
+		mu.Lock()
+		ended = true
+		mu.Unlock()
+		wg.Wait()
+	}, nil
 }
 
 // obey carries out one order.
@@ -101,6 +118,7 @@ func (e *Edge) obey(ctx context.Context, m *nats.Msg) {
 	}
 	if err != nil {
 		v.Problem = httpx.ProblemOf(err, nil)
+		v.RetryAfter = v.Problem.RetryAfter
 	}
 	data, err := json.Marshal(v)
 	if err == nil {

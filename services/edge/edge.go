@@ -84,10 +84,11 @@ func (e *Edge) Run(ctx context.Context) error {
 			return err
 		}
 		defer func() { _ = sub.Unsubscribe() }() // fails only when the connection is closed
-		if sub, err = e.takeOrders(following, nc, &wg); err != nil {
+		ignore, err := e.takeOrders(following, nc)
+		if err != nil {
 			return err
 		}
-		defer func() { _ = sub.Unsubscribe() }()
+		defer ignore()
 	}
 	for _, s := range e.sinks {
 		if err := s.Open(); err != nil {

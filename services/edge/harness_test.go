@@ -41,6 +41,7 @@ type node struct {
 	conn *natsx.Conn
 	edge *edge.Edge
 	url  string
+	reg  *prometheus.Registry
 	stop func() // ends Run and waits
 }
 
@@ -70,7 +71,8 @@ func startOn(t *testing.T, log *stream.NATS, conn *natsx.Conn, change ...func(*e
 	for _, fn := range change {
 		fn(&cfg)
 	}
-	e, err := edge.New(cfg, testkit.Log(t), prometheus.NewRegistry())
+	reg := prometheus.NewRegistry()
+	e, err := edge.New(cfg, testkit.Log(t), reg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +87,7 @@ func startOn(t *testing.T, log *stream.NATS, conn *natsx.Conn, change ...func(*e
 			t.Errorf("run: %v", err)
 		}
 	}()
-	n := &node{t: t, log: log, conn: conn, edge: e, url: server.URL, stop: func() { cancel(); <-done }}
+	n := &node{t: t, log: log, conn: conn, edge: e, url: server.URL, reg: reg, stop: func() { cancel(); <-done }}
 	t.Cleanup(func() {
 		n.stop()
 		server.CloseClientConnections()

@@ -230,7 +230,7 @@ func testCut(t *testing.T) {
 }
 
 // flood publishes so much that no socket takes it.
-func (n *node) flood(count int) {
+func (n *node) torrent(count int) {
 	n.t.Helper()
 	body := strings.Repeat("x", 1000)
 	for i := range count {
@@ -250,7 +250,7 @@ func testCutStalled(t *testing.T) {
 	n := startOn(t, log, conn)
 	c := n.open("topics=room.ops", "Accept-Encoding", "identity")
 	c.until("tidings.live")
-	n.flood(15_000)
+	n.torrent(15_000)
 	l := n.connections(`{"state":"stalled"}`, 1)
 	if got := l.Connections[0]; got.Lag == 0 || got.User != "ann" {
 		t.Errorf("the stalled one: %+v", got)
@@ -270,7 +270,7 @@ func testCutPoll(t *testing.T) {
 		defer close(done)
 		ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 		defer cancel()
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.url+"/v1/poll?topics=room.ops&wait=100", http.NoBody)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.url+"/v1/poll?topics=room.ops&wait=80", http.NoBody)
 		if err != nil {
 			t.Error(err)
 			return

@@ -18,7 +18,8 @@ import (
 
 // defaultWait and maxWait are how long a poll waits for an event: shorter than the
 // 30 s after which common proxies give an answer up, unless its client knows better.
-const defaultWait, maxWait = 25 * time.Second, 2 * time.Minute
+// The server itself gives an answer two minutes.
+const defaultWait, maxWait = 25 * time.Second, 90 * time.Second
 
 // ownTopic is what clients write for their own topic, so that they never need to
 // know how an id is escaped.

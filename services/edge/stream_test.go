@@ -368,6 +368,7 @@ func testNATSRestart(t *testing.T) {
 	c := n.open("topics=room.ops")
 	c.until("tidings.live")
 	n.put(ops(), 0, 2)
+	c.numbers(2) // what the log has, the edge need not have yet
 	n.conn.Embedded().Stop()
 	c.until("tidings.away")
 	if code, p := n.call("POST", "/v1/publish", token(t, time.Hour), `{"topic":"room.ops","data":1}`); code != http.StatusServiceUnavailable || p["code"] != "log_unavailable" {

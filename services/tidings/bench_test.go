@@ -23,7 +23,11 @@ type benchReport struct {
 	Sections []struct {
 		Scenario string
 		Counts   *load.Counts
-		Figures  map[string]struct{ Value float64 }
+		Figures  map[string]struct {
+			Value  float64
+			AtMost *float64 `json:"at_most"`
+			Met    *bool
+		}
 	}
 }
 
@@ -130,10 +134,46 @@ func TestBenchOwnServer(t *testing.T) {
 	}
 }
 
+// TestBenchSoak runs a small soak, short but for what it needs to begin and to end.
+func TestBenchSoak(t *testing.T) {
+	t.Parallel()
+	r := runBenchWith(t, nil, "--conns", "40", "--rooms", "4", "--for", "3s", "--deliveries", "400", bench.Soak)
+	r.checkExact(t, bench.Soak, 1)
+	f := r.Sections[0].Figures
+	for _, key := range []string{"rss_bytes_end", "heap_bytes_end", "goroutines_end", "descriptors_end", "connections_end", "admitted"} {
+		if f[key].Met == nil || !*f[key].Met {
+			t.Errorf("%s: %+v", key, f[key])
+		}
+	}
+	for _, key := range []string{"rss_bytes_begin", "heap_bytes_begin", "goroutines_begin", "descriptors_begin", "connections_peak", "joined", "deaf", "refused"} {
+		if f[key].Value <= 0 {
+			t.Errorf("%s: %+v", key, f[key])
+		}
+	}
+}
+
+// TestBenchOrdinarySink measures the memory of connections through net/http, which has
+// another goal, and none for CPU.
+func TestBenchOrdinarySink(t *testing.T) {
+	t.Parallel()
+	r := runBenchWith(t, nil, "--sink", "ordinary", "--crowd", "40", bench.Idle)
+	f := r.Sections[0].Figures
+	if f["goroutines_per_conn"].Value < 1 || f["cpu_us_per_connect"].AtMost != nil {
+		t.Errorf("the ordinary sink: %+v", f)
+	}
+}
+
 func TestBenchUsage(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"typhoon"}, {"--conns", "-1"}, {"--url", "ftp://x"}, {"--url", "http://127.0.0.1:1", "--data", t.TempDir()}, {"--url", "http://127.0.0.1:1", "--admin", ""},
+		{"typhoon"},
+		{"--conns", "-1"},
+		{"--url", "ftp://x"},
+		{"--url", "http://127.0.0.1:1", "--data", t.TempDir()},
+		{"--url", "http://127.0.0.1:1", "--admin", ""},
+		{"soak", "idle"},
+		{"--sink", "kitchen"},
+		{"--transport", "pigeon"},
 	} {
 		if _, told, code := benchCommand(t, nil, args...); code != 2 || len(told) == 0 {
 			t.Errorf("bench %q: exit %d, %s", args, code, told)

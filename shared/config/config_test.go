@@ -78,7 +78,7 @@ func TestDefaults(t *testing.T) {
 		HTTP: ":8080", Admin: "127.0.0.1:9090", Data: ".tidings", Prefix: "tidings", Replicas: 1,
 		EventsAge: 24 * time.Hour, EventsPerTopic: 1000, EventsBytes: 1 << 30, TailBytes: 64 << 20,
 		Heartbeat: 15 * time.Second, Drain: 10 * time.Second, MaxConnections: 20000, MaxConnectionsPerUser: 100, MaxTopics: 100,
-		LogLevel: "info", LogFormat: "text", Node: s.Node,
+		Raw: true, LogLevel: "info", LogFormat: "text", Node: s.Node,
 	}
 	a, b := reflect.ValueOf(got), reflect.ValueOf(want)
 	for i := range a.NumField() {
@@ -105,7 +105,7 @@ func TestNames(t *testing.T) {
 	if err := config.Usage(&usage); err != nil {
 		t.Fatal(err)
 	}
-	for name := range strings.FieldsSeq(`HTTP ADMIN NATS DATA NATS_LISTEN NATS_MONITOR NATS_CREDS PREFIX REPLICAS JWT_SECRET JWT_KEYS
+	for name := range strings.FieldsSeq(`HTTP ADMIN TLS_CERT TLS_KEY RAW NATS DATA NATS_LISTEN NATS_MONITOR NATS_CREDS PREFIX REPLICAS JWT_SECRET JWT_KEYS
 		JWT_JWKS JWT_AUDIENCE JWT_ISSUER SMTP EVENTS_AGE EVENTS_PER_TOPIC EVENTS_BYTES TAIL_BYTES ORIGINS TRUSTED_PROXIES HOOKS HEARTBEAT
 		DRAIN MAX_CONNECTIONS MAX_CONNECTIONS_PER_USER MAX_CONNECTIONS_PER_IP MAX_TOPICS LOG_LEVEL LOG_FORMAT NODE CONFIG`) {
 		if !regexp.MustCompile(`[ (]TIDINGS_` + name + `[,)]`).MatchString(usage.String()) {
@@ -163,6 +163,35 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
+// TestBool: a bool can be said in every source, and its flag alone means true.
+func TestBool(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		file, env string
+		args      []string
+		want      bool
+		rest      int
+	}{
+		"default":        {want: true},
+		"file":           {file: "raw = false"},
+		"text in a file": {file: `raw = "false"`},
+		"variable":       {env: "false"},
+		"variable, 0":    {env: "0"},
+		"empty variable": {env: "", want: true},
+		"flag":           {args: []string{"--raw=false"}},
+		"flag alone":     {env: "false", args: []string{"--raw", "edge"}, want: true, rest: 1},
+		"flag over both": {file: "raw = false", env: "false", args: []string{"-raw=true"}, want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, rest, err := config.Load(c.args, environ("TIDINGS_CONFIG="+file(t, c.file), "TIDINGS_RAW="+c.env))
+			if err != nil || s.Raw != c.want || len(rest) != c.rest {
+				t.Errorf("got %v, rest %q, %v", s, rest, err)
+			}
+		})
+	}
+}
+
 func TestCommandFlags(t *testing.T) {
 	t.Parallel()
 	var user string
@@ -216,6 +245,8 @@ func TestManyFaults(t *testing.T) {
 		replicas = 2
 		origins = "nonsense, https://ok.example/path"
 		log_level = true
+		raw = 1
+		tls_cert = "a.pem"
 		config = "other.toml"
 		[table]
 		x = 1`)
@@ -235,6 +266,8 @@ func TestManyFaults(t *testing.T) {
 		`FILE: zzzzzzzz: there is no such setting`,
 		`heartbeat (FILE: heartbeat): must be text such as "15s" or "24h"`,
 		`log-level (FILE: log_level): must be text in quotes`,
+		`raw (FILE: raw): must be true or false`,
+		`tls-cert (FILE: tls_cert): needs tls-key, the file with its private key; set both or neither`,
 		`FILE: config: a file cannot name another file`,
 		`FILE: table: there is no such setting`,
 		`trusted-proxies (TIDINGS_TRUSTED_PROXIES): "10.0.0.1/8,x" "10.0.0.1/8" has bits beyond its length; write 10.0.0.0/8; "x" is no network such as 10.0.0.0/8 or fd00::/8`,
@@ -275,6 +308,11 @@ func TestFaults(t *testing.T) {
 		{args: "--http :http", want: "no address"},
 		{args: "--http :70000", want: "no address"},
 		{args: "--http=", want: "no address"},
+		{args: "--tls-cert a.pem --tls-key b.pem"},
+		{args: "--tls-cert a.pem", want: "--tls-cert: needs tls-key"},
+		{args: "--tls-key b.pem", want: "--tls-key: needs tls-cert"},
+		{args: "--raw"},
+		{args: "--raw=maybe", want: `"maybe" must be true or false`},
 		{args: "--nats-listen 127.0.0.1:0"},
 		{args: "--nats nats://a:4222,tls://b:4222"},
 		{args: "--nats nats://a:4222 --replicas 3"},
@@ -383,6 +421,7 @@ func TestSecretsStayHidden(t *testing.T) {
 		`(?m)^events-age +24h +default$`,
 		`(?m)^events-bytes +1GiB +default$`,
 		`(?m)^nats-creds +- +default$`,
+		`(?m)^raw +true +default$`,
 	} {
 		if !regexp.MustCompile(want).Match(described.Bytes()) {
 			t.Errorf("the description misses %s:\n%s", want, described.String())

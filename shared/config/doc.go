@@ -16,8 +16,9 @@
 //
 // Lists are separated by commas in variables and flags, and arrays in the file.
 // Sizes are bytes, or a number with KiB, MiB, GiB or TiB. Durations are Go's: 15s,
-// 24h. An environment variable that is empty counts as not set, as compose files
-// like to write them; to empty a setting use a flag or the file.
+// 24h. A bool is true or false; its flag alone means true, so the other one is written
+// --raw=false. An environment variable that is empty counts as not set, as compose
+// files like to write them; to empty a setting use a flag or the file.
 //
 // The package starts no goroutines and keeps no state. Settings are not changed
 // after Load and may then be shared.

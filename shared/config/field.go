@@ -44,6 +44,8 @@ func (s *Settings) fields() []field {
 // kind names what the setting takes, for usage texts.
 func (f field) kind() string {
 	switch f.value.Interface().(type) {
+	case bool:
+		return "bool"
 	case int:
 		return "number"
 	case time.Duration:
@@ -83,6 +85,12 @@ func (f field) set(text string) error {
 		*p = telemetry.Secret(text)
 	case *URL:
 		*p = URL(text)
+	case *bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return errors.New("must be true or false")
+		}
+		*p = b
 	case *int:
 		n, err := strconv.Atoi(text)
 		if err != nil {
@@ -183,6 +191,8 @@ func (f field) text() string {
 		return v.String()
 	case int:
 		return strconv.Itoa(v)
+	case bool:
+		return strconv.FormatBool(v)
 	}
 	return f.value.String()
 }

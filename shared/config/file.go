@@ -107,6 +107,11 @@ func (l *loader) applyValue(f field, v any, from Source) {
 	case string:
 		l.apply(f, v, from)
 		return
+	case bool:
+		if f.kind() == "bool" {
+			l.apply(f, strconv.FormatBool(v), from)
+			return
+		}
 	case int64:
 		if k := f.kind(); k == "number" || k == "size" {
 			l.apply(f, strconv.FormatInt(v, 10), from)
@@ -122,6 +127,8 @@ func (l *loader) applyValue(f field, v any, from Source) {
 	switch k := f.kind(); {
 	case list:
 		want = "an array of texts"
+	case k == "bool":
+		want = "true or false"
 	case k == "number":
 		want = "a whole number"
 	case k == "size":

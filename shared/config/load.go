@@ -123,7 +123,11 @@ type loader struct {
 type captured struct {
 	text string
 	set  bool
+	bare bool // may stand without a value, which then is true
 }
+
+// IsBoolFlag says that the flag needs no value, as package flag asks for it.
+func (c *captured) IsBoolFlag() bool { return c.bare }
 
 // String implements flag.Value.
 func (c *captured) String() string { return "" }
@@ -143,7 +147,7 @@ func newLoader(opts []Option) *loader {
 	l.flags = flag.NewFlagSet("", flag.ContinueOnError)
 	l.flags.SetOutput(io.Discard)
 	for _, f := range l.fields {
-		c := &captured{}
+		c := &captured{bare: f.kind() == "bool"}
 		l.given[f.name] = c
 		l.flags.Var(c, f.name, f.help)
 	}

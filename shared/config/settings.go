@@ -17,6 +17,12 @@ type Settings struct {
 	// An empty Admin means none.
 	HTTP  string `name:"http" default:":8080" help:"address of the public listener"`
 	Admin string `name:"admin" default:"127.0.0.1:9090" help:"address of the admin listener (metrics, health, profiles); empty for none"`
+	// TLSCert and TLSKey are PEM files: the certificate, its issuers after it, and its
+	// key. Both or neither; with them the public listener speaks TLS and HTTP/2.
+	TLSCert string `name:"tls-cert" help:"PEM file with the certificate of the public listener and its issuers; empty for no TLS. A changed file is read again by itself"`
+	TLSKey  string `name:"tls-key" help:"PEM file with the certificate's private key"`
+	// Raw lets streams over plain HTTP/1.1 do without net/http.
+	Raw bool `name:"raw" default:"true" help:"take the sockets of streams over on Linux; false leaves them to net/http"`
 
 	// NATS are the servers' URLs, separated by commas; empty means an embedded server.
 	NATS URL `name:"nats" help:"NATS URL, or several separated by commas; empty runs an embedded server"`

@@ -43,6 +43,7 @@ const (
 func (s *Settings) Validate() error {
 	v := &validator{s: s}
 	v.listeners()
+	v.tls()
 	v.nats()
 	v.tokens()
 	v.browsers()
@@ -73,6 +74,18 @@ func (v *validator) listeners() {
 		v.fault("admin", shown(s.Admin)+" is the same address as http, "+shown(s.HTTP)+"; the admin listener needs its own")
 	}
 	v.address("nats-listen", s.NATSListen, true)
+}
+
+// tls checks that there is a whole pair. What the files hold is for the listener to
+// check, which reads them.
+func (v *validator) tls() {
+	s := v.s
+	switch {
+	case s.TLSCert != "" && s.TLSKey == "":
+		v.fault("tls-cert", "needs tls-key, the file with its private key; set both or neither")
+	case s.TLSKey != "" && s.TLSCert == "":
+		v.fault("tls-key", "needs tls-cert, the file with its certificate; set both or neither")
+	}
 }
 
 func (v *validator) address(name, addr string, mayBeEmpty bool) bool {

@@ -160,6 +160,18 @@ func BenchmarkAppendSSE(b *testing.B) {
 	}
 }
 
+// BenchmarkAppendJSONCursor encodes the usual event as WebSocket messages and polls
+// have it.
+func BenchmarkAppendJSONCursor(b *testing.B) {
+	e := usual()
+	b.ReportAllocs()
+	b.SetBytes(int64(len(e.Data)))
+	var buf []byte
+	for b.Loop() {
+		buf = e.AppendJSONCursor(buf[:0], at())
+	}
+}
+
 func BenchmarkFromMessage(b *testing.B) {
 	e := usual()
 	full := e.Header()

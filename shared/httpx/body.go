@@ -14,12 +14,13 @@ import (
 // need.
 const bodyTime = 30 * time.Second
 
-// limitBody bounds a request's body in size and time. A declared length over the
-// limit is refused at once; a chunked body when it gets there. The deadline also
-// bounds net/http, which reads what the handler left before the next request.
-func limitBody(c echo.Context, limit int64) error {
+// limitBody bounds a request's body in size and in time, counted from now. A declared
+// length over the limit is refused at once; a chunked body when it gets there. The
+// deadline also bounds net/http, which reads what the handler left before the next
+// request.
+func limitBody(c echo.Context, limit int64, within time.Duration) error {
 	r := c.Request()
-	if r.Body == nil || r.Body == http.NoBody {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		return nil
 	}
 	// The writer is net/http's own, which MaxBytesReader tells to close the
@@ -27,10 +28,13 @@ func limitBody(c echo.Context, limit int64) error {
 	w := c.Response().Writer
 	control := http.NewResponseController(w)
 	// A writer without deadlines, as in tests, has no slow senders either.
-	_ = control.SetReadDeadline(time.Now().Add(bodyTime))
+	_ = control.SetReadDeadline(time.Now().Add(within))
 	if r.ContentLength > limit {
-		// Without this the answer would wait for the body it refuses.
-		c.Response().Header().Set(echo.HeaderConnection, "close")
+		if r.ProtoMajor < 2 {
+			// Without this the answer would wait for the body it refuses. HTTP/2 ends the
+			// one request by itself, and would take this as a goodbye to all of them.
+			c.Response().Header().Set(echo.HeaderConnection, "close")
+		}
 		return bodyTooLarge(limit)
 	}
 	r.Body = &body{ReadCloser: http.MaxBytesReader(w, r.Body, limit), control: control}

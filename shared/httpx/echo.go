@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,6 +44,9 @@ type EchoConfig struct {
 	// Classify explains errors of packages that this one cannot know, before they
 	// become "internal". It answers nil for what it does not know either. May be nil.
 	Classify func(error) *Problem
+
+	// bodyTime is how long a body may take; 0 means the constant. Tests shorten it.
+	bodyTime time.Duration
 }
 
 // NewEcho returns an Echo with all that every route needs: request ids, security
@@ -57,7 +61,10 @@ func NewEcho(cfg EchoConfig) *echo.Echo {
 	if cfg.MaxBody <= 0 {
 		cfg.MaxBody = DefaultMaxBody
 	}
-	v := &envelope{log: cfg.Log, maxBody: cfg.MaxBody, cors: newCORS(cfg.Origins), classify: cfg.Classify, metrics: newMetrics(cfg.Registerer)}
+	if cfg.bodyTime <= 0 {
+		cfg.bodyTime = bodyTime
+	}
+	v := &envelope{log: cfg.Log, maxBody: cfg.MaxBody, bodyTime: cfg.bodyTime, cors: newCORS(cfg.Origins), classify: cfg.Classify, metrics: newMetrics(cfg.Registerer)}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.StdLogger = slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug)

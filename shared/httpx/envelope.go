@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -30,6 +29,7 @@ const (
 type envelope struct {
 	log      *slog.Logger
 	maxBody  int64
+	bodyTime time.Duration
 	cors     *cors
 	classify func(error) *Problem
 	metrics  *metrics // nil without a registerer
@@ -111,7 +111,7 @@ func (v *envelope) call(c echo.Context, next echo.HandlerFunc) (err error) {
 			err = &panicked{value: value, stack: stack[:min(len(stack), maxStack)], begun: c.Response().Committed}
 		}
 	}()
-	if err := limitBody(c, v.maxBody); err != nil {
+	if err := limitBody(c, v.maxBody, v.bodyTime); err != nil {
 		return err
 	}
 	return next(c)
@@ -149,12 +149,7 @@ func writeProblem(c echo.Context, p *Problem) error {
 	for _, name := range []string{"Content-Encoding", "Content-Disposition", "ETag", "Last-Modified", "Expires"} {
 		h.Del(name)
 	}
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	if p.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.FormatInt(int64((p.RetryAfter+time.Second-1)/time.Second), 10))
-	}
+	p.setHeaders(h, len(body))
 	c.Response().WriteHeader(p.Status)
 	if c.Request().Method == http.MethodHead {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -42,6 +43,8 @@ const (
 	CodeTimeout = "timeout"
 	// CodeShuttingDown: this server is stopping; another one will answer.
 	CodeShuttingDown = "shutting_down"
+	// CodeOverloaded: every place of this server is taken.
+	CodeOverloaded = "overloaded"
 	// CodeClientGone: the client left; it is only ever logged.
 	CodeClientGone = "client_gone"
 	// CodeOriginNotAllowed: a page of this origin may not use the API.
@@ -161,6 +164,16 @@ func (p *Problem) UnmarshalJSON(data []byte) error {
 	}
 	*p = Problem{Status: d.Status, Code: d.Code, Detail: d.Detail, Hint: d.Hint, Param: d.Param}
 	return nil
+}
+
+// setHeaders sets what every answer with p says beside its body of size bytes.
+func (p *Problem) setHeaders(h http.Header, size int) {
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(size))
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.FormatInt(int64((p.RetryAfter+time.Second-1)/time.Second), 10))
+	}
 }
 
 func (p *Problem) document(requestID string) document {

@@ -8,10 +8,12 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"tidings/shared/httpx/certs"
 )
 
-// Bounds of a Server. There is no bound on the time of a whole request or answer:
-// streams last for hours. Bodies have a deadline of their own, see NewEcho.
+// Bounds of a Server; those of HTTP/2 are in tls.go. Bodies have a deadline of their
+// own, see NewEcho, and so have streams, which last for hours, see StreamWriter.
 const (
 	// DefaultGrace is how long Run waits for requests when it is told to stop.
 	// Orchestrators kill after 30 s; the rest of the process needs its share.
@@ -20,9 +22,13 @@ const (
 	// the edge's own default of 20,000 streams, so that the edge, which can tell
 	// clients to come back, refuses first.
 	DefaultMaxConns = 25_000
-	// headerTime is how long a request's head may take to arrive. A client that
-	// drips it (slow loris) holds a connection for no longer.
+	// headerTime is how long a request's head may take to arrive, and a TLS handshake.
+	// A client that drips it (slow loris) holds a connection for no longer.
 	headerTime = 5 * time.Second
+	// answerTime is how long an answer may take from the request's head on, unless its
+	// handler moves the write deadline, as streams do. It is for clients that ask and
+	// then do not read, which would hold a handler for ever.
+	answerTime = 2 * time.Minute
 	// idleTime is how long a connection may wait for its next request: longer than
 	// the 60 s for which common proxies keep theirs, so that the proxy closes first
 	// and never sends a request into a closing connection.
@@ -54,19 +60,25 @@ type ServerConfig struct {
 	Log *slog.Logger
 	// Grace is how long a stop waits for requests; 0 means DefaultGrace.
 	Grace time.Duration
-	// MaxConns bounds open connections; 0 means DefaultMaxConns.
+	// MaxConns bounds open connections, and the requests of HTTP/2 on all of them
+	// together; 0 means DefaultMaxConns.
 	MaxConns int
+	// TLS makes the server speak TLS and, with clients that can, HTTP/2. Nil means
+	// plain HTTP/1.1.
+	TLS *TLSConfig
 	// OnShutdown, if set, is called once when a stop begins, at the same time as
 	// idle connections are closed. It is for telling streams to leave; its context
 	// ends with the grace, and Run waits for it.
 	OnShutdown func(ctx context.Context)
 }
 
-// Server serves HTTP/1.1 on one listener. Make it with Listen.
+// Server serves HTTP on one listener: HTTP/1.1, and over TLS HTTP/2 as well. Make it
+// with Listen.
 type Server struct {
 	cfg      ServerConfig
 	listener *limiter
 	http     *http.Server
+	certs    *certs.Pair // nil without TLS
 
 	// endBase ends the context from which those of requests derive. That happens not
 	// with Run's context but after the grace, so that requests can finish.
@@ -74,8 +86,9 @@ type Server struct {
 }
 
 // Listen opens the listener, so that the address is known and its faults are found
-// before anything runs. It fails when the address is bad or taken. Call Run to
-// serve, or Close to give the listener up.
+// before anything runs. It fails when the address is bad or taken, or when the files
+// of TLS are not a certificate and its key. Call Run to serve, or Close to give the
+// listener up.
 func Listen(cfg ServerConfig) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -85,6 +98,13 @@ func Listen(cfg ServerConfig) (*Server, error) {
 	}
 	if cfg.MaxConns <= 0 {
 		cfg.MaxConns = DefaultMaxConns
+	}
+	var pair *certs.Pair
+	if cfg.TLS != nil {
+		var err error
+		if pair, err = cfg.TLS.open(cfg.Log); err != nil {
+			return nil, err
+		}
 	}
 	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: keepAliveIdle, Interval: keepAliveInterval, Count: keepAliveCount,
@@ -101,11 +121,17 @@ func Listen(cfg ServerConfig) (*Server, error) {
 	s := &Server{cfg: cfg, listener: newLimiter(tcp, cfg.MaxConns, cfg.Log), endBase: endBase}
 	s.http = &http.Server{
 		Handler:           cfg.Handler,
+		Protocols:         &http.Protocols{},
 		ReadHeaderTimeout: headerTime,
+		WriteTimeout:      answerTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return base },
+	}
+	s.http.Protocols.SetHTTP1(true)
+	if pair != nil {
+		s.useTLS(pair)
 	}
 	return s, nil
 }
@@ -123,8 +149,12 @@ func (s *Server) Connections() int { return int(s.listener.open.Load()) }
 // fails. Hijacked connections are not waited for. Call it once.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.endBase(errShutdown)
+	if s.certs != nil {
+		stopCerts := s.keepCerts(ctx)
+		defer stopCerts()
+	}
 	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(s.listener) }()
+	go func() { served <- s.serve() }()
 	select {
 	case err := <-served:
 		return errors.Join(fmt.Errorf("serve: %w", err), s.Close())
@@ -135,6 +165,25 @@ func (s *Server) Run(ctx context.Context) error {
 		return errors.Join(err, fmt.Errorf("serve: %w", end))
 	}
 	return err
+}
+
+// keepCerts keeps the certificate fresh until ctx ends or stop is called, which waits.
+func (s *Server) keepCerts(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.certs.Run(ctx)
+	}()
+	return func() { cancel(); <-done }
+}
+
+// serve accepts until the listener closes.
+func (s *Server) serve() error {
+	if s.certs != nil {
+		return s.http.ServeTLS(s.listener, "", "")
+	}
+	return s.http.Serve(s.listener)
 }
 
 // stop is the second half of Run.

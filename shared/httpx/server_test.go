@@ -24,12 +24,15 @@ import (
 const patience = 10 * time.Second
 
 // start runs a server on a free port. stop ends it and gives what Run returned.
-func start(t *testing.T, cfg httpx.ServerConfig) (s *httpx.Server, url string, stop func() error) {
+func start(t *testing.T, cfg httpx.ServerConfig, change ...func(*httpx.Server)) (s *httpx.Server, url string, stop func() error) {
 	t.Helper()
 	cfg.Addr = "127.0.0.1:0"
 	s, err := httpx.Listen(cfg)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, fn := range change {
+		fn(s)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -37,7 +40,11 @@ func start(t *testing.T, cfg httpx.ServerConfig) (s *httpx.Server, url string, s
 	go func() { defer close(done); ran = s.Run(ctx) }()
 	stop = func() error { cancel(); <-done; return ran }
 	t.Cleanup(func() { _ = stop() })
-	return s, "http://" + s.Addr().String(), stop
+	scheme := "http://"
+	if cfg.TLS != nil {
+		scheme = "https://"
+	}
+	return s, scheme + s.Addr().String(), stop
 }
 
 // client makes connections that end with the test.

@@ -22,11 +22,12 @@ type StreamWriter struct {
 	w     http.ResponseWriter
 	rc    *http.ResponseController
 	stall time.Duration
+	fires bool // a deadline ends the stream even while nothing is written
 }
 
 // NewStreamWriter returns a StreamWriter for a response whose head was written.
 func NewStreamWriter(w http.ResponseWriter, stall time.Duration) *StreamWriter {
-	return &StreamWriter{w: w, rc: http.NewResponseController(w), stall: stall}
+	return &StreamWriter{w: w, rc: http.NewResponseController(w), stall: stall, fires: overHTTP2(w)}
 }
 
 // Write sends the buffers, in order and together, and returns when the transport
@@ -49,7 +50,15 @@ func (s *StreamWriter) Write(buffers ...[]byte) error {
 			b, room = b[n:], room-n
 		}
 	}
-	return stalled(s.rc.Flush())
+	if err := s.rc.Flush(); err != nil {
+		return stalled(err)
+	}
+	if s.fires {
+		// On a socket a deadline that passes in silence does nothing, and one that stays
+		// bounds what net/http writes at the end.
+		return s.rc.SetWriteDeadline(time.Time{})
+	}
+	return nil
 }
 
 // stalled recognises a write that ran into its deadline.
@@ -58,4 +67,19 @@ func stalled(err error) error {
 		return ErrStalled
 	}
 	return err
+}
+
+// overHTTP2 reports whether w ends in net/http's writer for HTTP/2, which alone can
+// push.
+func overHTTP2(w http.ResponseWriter) bool {
+	for {
+		switch t := w.(type) {
+		case http.Pusher:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = t.Unwrap()
+		default:
+			return false
+		}
+	}
 }

@@ -52,9 +52,8 @@ func TestEnsureStreamAgain(t *testing.T) {
 			t.Errorf("%s was made again or updated without need: %+v", want.Name, again.Config)
 		}
 		want.Description = "changed"
-		if ensure(t, c, want); seen() != 1 {
-			t.Errorf("%s: %d updates seen of one", want.Name, seen())
-		}
+		ensure(t, c, want)
+		testkit.Eventually(t, want.Name+"'s update to be seen", func() bool { return seen() == 1 })
 	}
 }
 

@@ -257,6 +257,30 @@ func TestNoiseIsNotLoss(t *testing.T) {
 
 // TestAppendAway: an append that was refused is not stored later behind the
 // caller's back.
+// TestManyFullTopics: that topics have reached their limit is no loss to a reader who
+// is only a little behind, however many they are.
+func TestManyFullTopics(t *testing.T) {
+	t.Parallel()
+	const topics, perTopic = 50, 100
+	limits := testkit.Limits()
+	limits.PerTopic = perTopic
+	l, _ := testkit.EventLog(t, limits)
+	last := event.Cursor{}
+	for i := range topics * (perTopic + 1) {
+		ack, err := l.Append(t.Context(), event.Event{Topic: subject.Room("full", strconv.Itoa(i%topics)), Type: "n", Data: []byte("1")}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = ack.Cursor
+	}
+	for behind, gone := range map[uint64]bool{1: false, perTopic: false, topics*perTopic + 1: true} {
+		page, err := l.Range(t.Context(), stream.Query{Pattern: "room.full.*", After: event.Cursor{Epoch: last.Epoch, Seq: last.Seq - behind}, Limit: 1})
+		if err != nil || page.Gone != gone {
+			t.Errorf("%d behind: gone is %v, %v; want %v", behind, page.Gone, err, gone)
+		}
+	}
+}
+
 func TestAppendAway(t *testing.T) {
 	t.Parallel()
 	l, conn := testkit.EventLog(t, testkit.Limits())

@@ -320,7 +320,9 @@ func (l *NATS) gone(ctx context.Context, p subject.Pattern, after uint64) (bool,
 		return true, nil
 	}
 	perTopic := info.Config.MaxMsgsPerSubject
-	if perTopic <= 0 {
+	// What the limit of a topic dropped has as many newer ones of its topic behind it: of
+	// a short distance it cannot have been any.
+	if perTopic <= 0 || s.LastSeq-after <= uint64(perTopic) {
 		return false, nil
 	}
 	if p.Exact() {

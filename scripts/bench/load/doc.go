@@ -4,8 +4,8 @@
 // event, and so an event that is lost, doubled, out of order or somebody else's is
 // known to have been so. Nothing is sampled.
 //
-// The transports differ in how bytes become messages (sse.go, ws.go). What a message
-// means for the books is in subscriber.go and the same for all.
+// How bytes become messages is for package protocol. What a message means for the
+// books is in subscriber.go and the same for all transports.
 //
 // # Concurrency
 //

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tidings/scripts/bench/protocol"
 	"tidings/scripts/bench/wire"
 	"tidings/shared/subject"
 )
@@ -28,7 +29,7 @@ const (
 type Config struct {
 	// Addr is the server's host:port and Transport how its events are read.
 	Addr      string
-	Transport Transport
+	Transport protocol.Transport
 	// Run distinguishes this run's topics and stamps from all others'.
 	Run uint32
 	// Conns is the number of subscribers.
@@ -132,7 +133,7 @@ func (f *Fleet) Open(ctx context.Context) error {
 	)
 	slots := make(chan struct{}, openAtOnce)
 	for _, s := range f.subscribers {
-		if s.conn != nil {
+		if s.line != nil {
 			continue
 		}
 		slots <- struct{}{}
@@ -158,11 +159,10 @@ func (f *Fleet) Open(ctx context.Context) error {
 func (f *Fleet) Drop() {
 	var wg sync.WaitGroup
 	for _, s := range f.subscribers {
-		if s.conn == nil {
+		if s.line == nil {
 			continue
 		}
-		s.leaving.Store(true)
-		_ = s.conn.Close() // everybody first, then wait for each
+		s.line.Cut() // everybody first, then wait for each
 		wg.Go(s.close)
 	}
 	wg.Wait()
@@ -171,14 +171,14 @@ func (f *Fleet) Drop() {
 // Stall makes the narrow subscribers stop reading until Release.
 func (f *Fleet) Stall() {
 	for _, s := range f.subscribers[:f.cfg.Narrow] {
-		s.stall()
+		s.line.Stall()
 	}
 }
 
 // Release lets everybody read again.
 func (f *Fleet) Release() {
 	for _, s := range f.subscribers {
-		s.release()
+		s.line.Release()
 	}
 }
 

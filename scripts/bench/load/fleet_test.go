@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tidings/scripts/bench/load"
+	"tidings/scripts/bench/protocol"
 	"tidings/shared/subject"
 	"tidings/shared/testkit"
 )
@@ -38,15 +39,15 @@ func round(t *testing.T, f *load.Fleet, to load.Publisher, p load.Pace) (load.Se
 func TestExact(t *testing.T) {
 	t.Parallel()
 	for _, s := range []*server{
-		{transport: load.SSE},
-		{transport: load.SSE, chunked: true},
-		{transport: load.WebSocket},
-		{transport: load.SSE, piece: 1},
-		{transport: load.SSE, chunked: true, piece: 1},
-		{transport: load.WebSocket, piece: 1},
-		{transport: load.SSE, piece: 61},
-		{transport: load.SSE, chunked: true, piece: 61},
-		{transport: load.WebSocket, piece: 61},
+		{transport: protocol.SSE},
+		{transport: protocol.SSE, chunked: true},
+		{transport: protocol.WebSocket},
+		{transport: protocol.SSE, piece: 1},
+		{transport: protocol.SSE, chunked: true, piece: 1},
+		{transport: protocol.WebSocket, piece: 1},
+		{transport: protocol.SSE, piece: 61},
+		{transport: protocol.SSE, chunked: true, piece: 61},
+		{transport: protocol.WebSocket, piece: 61},
 	} {
 		t.Run(fmt.Sprintf("%s/chunked=%v/piece=%d", s.transport, s.chunked, s.piece), func(t *testing.T) {
 			t.Parallel()
@@ -77,7 +78,7 @@ func TestExact(t *testing.T) {
 // TestCounts makes every mistake a server can make.
 func TestCounts(t *testing.T) {
 	t.Parallel()
-	s := (&server{transport: load.SSE}).start(t)
+	s := (&server{transport: protocol.SSE}).start(t)
 	f := s.fleet(1)
 	if err := f.Open(t.Context()); err != nil {
 		t.Fatal(err)
@@ -118,13 +119,13 @@ func (p publisher) Publish(_ context.Context, topic subject.Topic, data [][]byte
 	return nil
 }
 
-func (p publisher) Settle(context.Context) (int, error) { return 0, nil }
+func (p publisher) Settle(context.Context) load.Acks { return load.Acks{} }
 
 // TestResume drops a client in the middle of an event. It must come back in front
 // of it.
 func TestResume(t *testing.T) {
 	t.Parallel()
-	for _, transport := range []load.Transport{load.SSE, load.WebSocket} {
+	for _, transport := range []protocol.Transport{protocol.SSE, protocol.WebSocket} {
 		t.Run(string(transport), func(t *testing.T) {
 			t.Parallel()
 			s := (&server{transport: transport}).start(t)
@@ -138,7 +139,7 @@ func TestResume(t *testing.T) {
 			}
 			round(t, f, s, pace(3))
 			half := "id: E1-4\nevent: message\ndata: {}\n"
-			if transport == load.WebSocket {
+			if transport == protocol.WebSocket {
 				half = "\x81\x20{\"cursor\":\"E1-4\"}"
 			}
 			s.one().raw([]byte(half))
@@ -158,7 +159,7 @@ func TestResume(t *testing.T) {
 
 func TestStall(t *testing.T) {
 	t.Parallel()
-	s := (&server{transport: load.SSE}).start(t)
+	s := (&server{transport: protocol.SSE}).start(t)
 	f := s.narrowFleet(4, 1)
 	if err := f.Open(t.Context()); err != nil {
 		t.Fatal(err)
@@ -187,15 +188,15 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	long := "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 20<<10)
 	for _, c := range []struct {
-		transport    load.Transport
+		transport    protocol.Transport
 		answer, want string
 	}{
-		{load.SSE, "HTTP/1.1 401 Unauthorized\r\n\r\n{\"detail\":\"no token\"}", "no token"},
-		{load.SSE, "HTTP/1.1 200 OK\r\n\r\nevent: tidings.bye\ndata: {\"code\":\"overloaded\"}\n\n", "overloaded"},
-		{load.SSE, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", "chunk"},
-		{load.SSE, long, "head"},
-		{load.WebSocket, "HTTP/1.1 200 OK\r\n\r\n", "200"},
-		{load.WebSocket, "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: x\r\n\r\n", "Accept"},
+		{protocol.SSE, "HTTP/1.1 401 Unauthorized\r\n\r\n{\"detail\":\"no token\"}", "no token"},
+		{protocol.SSE, "HTTP/1.1 200 OK\r\n\r\nevent: tidings.bye\ndata: {\"code\":\"overloaded\"}\n\n", "overloaded"},
+		{protocol.SSE, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", "chunk"},
+		{protocol.SSE, long, "head"},
+		{protocol.WebSocket, "HTTP/1.1 200 OK\r\n\r\n", "200"},
+		{protocol.WebSocket, "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: x\r\n\r\n", "Accept"},
 	} {
 		s := (&server{transport: c.transport, refuse: c.answer}).start(t)
 		err := s.fleet(2).Open(t.Context())
@@ -208,7 +209,7 @@ func TestRefused(t *testing.T) {
 // TestWebSocketFrames sends what is rare.
 func TestWebSocketFrames(t *testing.T) {
 	t.Parallel()
-	s := (&server{transport: load.WebSocket, piece: 3}).start(t)
+	s := (&server{transport: protocol.WebSocket, piece: 3}).start(t)
 	f := s.fleet(1)
 	if err := f.Open(t.Context()); err != nil {
 		t.Fatal(err)
@@ -249,7 +250,7 @@ func TestWebSocketFaults(t *testing.T) {
 	for name, bytes := range map[string]string{
 		"a mask": "\x81\x80", "a reserved bit": "\xC1\x00", "an opcode": "\x83\x00", "a length": "\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff",
 	} {
-		s := (&server{transport: load.WebSocket}).start(t)
+		s := (&server{transport: protocol.WebSocket}).start(t)
 		f := s.fleet(1)
 		if err := f.Open(t.Context()); err != nil {
 			t.Fatal(err)
@@ -262,7 +263,7 @@ func TestWebSocketFaults(t *testing.T) {
 
 func TestPublishEnds(t *testing.T) {
 	t.Parallel()
-	s := (&server{transport: load.SSE}).start(t)
+	s := (&server{transport: protocol.SSE}).start(t)
 	f := s.fleet(0)
 	if _, err := f.Publish(t.Context(), s, pace(1001)); err == nil {
 		t.Error("more events than there are bits")
@@ -274,15 +275,5 @@ func TestPublishEnds(t *testing.T) {
 	}
 	if err := f.Await(ctx, f.Begin(0), 1, patience); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestParseTransport(t *testing.T) {
-	t.Parallel()
-	if got, err := load.ParseTransport("ws"); got != load.WebSocket || err != nil {
-		t.Errorf("got %v, %v", got, err)
-	}
-	if _, err := load.ParseTransport("pigeon"); err == nil {
-		t.Error("there are pigeons")
 	}
 }

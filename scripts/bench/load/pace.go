@@ -66,6 +66,7 @@ func (f *Fleet) Publish(ctx context.Context, to Publisher, p Pace) (Sent, error)
 		sent.Events += n
 		sent.Rooms[room] += n
 	}
-	sent.Failed, sent.FailedBy = to.Settle(ctx)
+	acks := to.Settle(ctx)
+	sent.Failed, sent.FailedBy = acks.Failed, acks.FailedBy
 	return sent, nil
 }

@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"tidings/scripts/bench/protocol"
 	"tidings/shared/natsx"
 	"tidings/shared/subject"
 )
@@ -17,14 +19,34 @@ import (
 // ackTime bounds the wait for the log's acknowledgements after the last event.
 const ackTime = 10 * time.Second
 
+// errNoAck says that the log did not answer in time.
+var errNoAck = fmt.Errorf("none within %v", ackTime)
+
 // Publisher sends events to the server. What it sends arrives in the order of the
 // calls.
 type Publisher interface {
 	// Publish sends several events together. It may return before they are stored.
 	Publish(ctx context.Context, topic subject.Topic, data [][]byte) error
-	// Settle waits until everything is known to be stored. It returns how many events
-	// are not, and why the first is not.
-	Settle(ctx context.Context) (failed int, err error)
+	// Settle waits until everything is known to be stored, or is known not to be.
+	Settle(ctx context.Context) Acks
+}
+
+// Acks are the log's answers to all events since the last Settle.
+type Acks struct {
+	// Seqs are the events' sequences in the log, 0 for one that is not known to be in
+	// it.
+	Seqs []uint64
+	// Failed is how many those are, FailedBy why the first is.
+	Failed   int
+	FailedBy error
+}
+
+// fail adds an event that is not known to be in the log.
+func (a *Acks) fail(err error) {
+	a.Seqs = append(a.Seqs, 0)
+	if a.Failed++; a.FailedBy == nil {
+		a.FailedBy = fmt.Errorf("acknowledgement: %w", err)
+	}
 }
 
 // NATSPublisher publishes to the log directly, without waiting for one event's
@@ -37,8 +59,8 @@ type NATSPublisher struct {
 	acks  []ack
 }
 
-// ack is the part of JetStream's acknowledgement that matters here.
-type ack interface{ Err() <-chan error }
+// ack tells what became of one event: its sequence, or an error. It does not wait.
+type ack func() (uint64, error)
 
 // NewNATSPublisher returns a publisher to the log of the space.
 func NewNATSPublisher(conn *natsx.Conn, space subject.Space) *NATSPublisher {
@@ -53,32 +75,39 @@ func (p *NATSPublisher) Publish(_ context.Context, topic subject.Topic, data [][
 		if err != nil {
 			return fmt.Errorf("publish: %w", err)
 		}
-		p.acks = append(p.acks, future)
+		p.acks = append(p.acks, func() (uint64, error) {
+			select {
+			case a := <-future.Ok():
+				return a.Sequence, nil
+			case err := <-future.Err():
+				return 0, err
+			default:
+				return 0, errNoAck
+			}
+		})
 	}
 	return nil
 }
 
 // Settle implements Publisher.
-func (p *NATSPublisher) Settle(ctx context.Context) (failed int, err error) {
+func (p *NATSPublisher) Settle(ctx context.Context) Acks {
 	ctx, cancel := context.WithTimeout(ctx, ackTime)
 	defer cancel()
 	select {
 	case <-p.conn.JS.PublishAsyncComplete():
-	case <-ctx.Done():
-		return p.conn.JS.PublishAsyncPending(), fmt.Errorf("acknowledgements: %w", ctx.Err())
+	case <-ctx.Done(): // whose acknowledgement is missing is seen below
 	}
-	for _, a := range p.acks {
-		select {
-		case e := <-a.Err():
-			failed++
-			if err == nil {
-				err = fmt.Errorf("acknowledgement: %w", e)
-			}
-		default:
+	a := Acks{Seqs: make([]uint64, 0, len(p.acks))}
+	for _, ack := range p.acks {
+		seq, err := ack()
+		if err != nil {
+			a.fail(err)
+			continue
 		}
+		a.Seqs = append(a.Seqs, seq)
 	}
 	p.acks = p.acks[:0]
-	return failed, err
+	return a
 }
 
 // HTTPPublisher posts to /v1/events, one request after the other. Events that go
@@ -87,6 +116,7 @@ type HTTPPublisher struct {
 	url    string
 	token  string
 	client *http.Client
+	seqs   []uint64
 }
 
 // NewHTTPPublisher returns a publisher to the server at base, such as
@@ -120,7 +150,7 @@ func (p *HTTPPublisher) Publish(ctx context.Context, topic subject.Topic, data [
 		return fmt.Errorf("publish: %w", err)
 	}
 	defer resp.Body.Close()
-	const most = 64 << 10 // the answers to a large batch; read so that the connection can be used again
+	const most = 1 << 20 // the answers to the largest batch; read so that the connection can be used again
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, most))
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
@@ -128,8 +158,19 @@ func (p *HTTPPublisher) Publish(ctx context.Context, topic subject.Topic, data [
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
 		return errors.New("publish: " + resp.Status + ": " + string(answer[:min(len(answer), 300)]))
 	}
+	var stored struct{ Results []struct{ Seq uint64 } }
+	if err := json.Unmarshal(answer, &stored); err != nil || len(stored.Results) != len(data) {
+		return fmt.Errorf("publish: %d answers to %d events: %w", len(stored.Results), len(data), cmp.Or(err, protocol.ErrBroken))
+	}
+	for _, one := range stored.Results {
+		p.seqs = append(p.seqs, one.Seq)
+	}
 	return nil
 }
 
 // Settle implements Publisher: every answer was an acknowledgement.
-func (p *HTTPPublisher) Settle(context.Context) (failed int, err error) { return 0, nil }
+func (p *HTTPPublisher) Settle(context.Context) Acks {
+	a := Acks{Seqs: p.seqs}
+	p.seqs = nil
+	return a
+}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,16 +25,20 @@ func TestNATSPublisher(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if failed, err := p.Settle(t.Context()); failed != 0 || err != nil {
-		t.Fatalf("%d failed, %v", failed, err)
+	acks := p.Settle(t.Context())
+	if acks.Failed != 0 || acks.FailedBy != nil {
+		t.Fatalf("got %+v", acks)
 	}
 	page, err := log.Range(t.Context(), stream.Query{Pattern: "room.x"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, e := range page.Entries {
+	for i, e := range page.Entries {
 		got = append(got, string(e.Event.Data))
+		if acks.Seqs[i] != e.Seq {
+			t.Errorf("the log has event %d at %d, the acknowledgements are %d", i, e.Seq, acks.Seqs)
+		}
 	}
 	if strings.Join(got, " ") != "1 10 2 20" {
 		t.Errorf("the log holds %q", got)
@@ -44,20 +49,20 @@ func TestNATSPublisher(t *testing.T) {
 	if err := p.Publish(t.Context(), "room.x", [][]byte{[]byte("3")}); err != nil {
 		t.Fatal(err)
 	}
-	if failed, err := p.Settle(t.Context()); failed != 1 || err == nil {
-		t.Errorf("without a log %d failed, %v", failed, err)
+	if acks := p.Settle(t.Context()); acks.Failed != 1 || acks.FailedBy == nil || !slices.Equal(acks.Seqs, []uint64{0}) {
+		t.Errorf("without a log: %+v", acks)
 	}
 }
 
 func TestHTTPPublisher(t *testing.T) {
 	t.Parallel()
-	status := http.StatusOK
+	status, answer := http.StatusOK, `{"results":[{"seq":7,"cursor":"E-7","duplicate":false},{"seq":9,"cursor":"E-9","duplicate":false}]}`
 	var got []string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		got = append(got, r.Method+" "+r.URL.Path+" "+r.Header.Get("Authorization")+" "+string(body))
 		w.WriteHeader(status)
-		_, _ = io.WriteString(w, "why")
+		_, _ = io.WriteString(w, answer)
 	}))
 	t.Cleanup(s.Close)
 	p := load.NewHTTPPublisher(s.URL, "tok")
@@ -67,10 +72,15 @@ func TestHTTPPublisher(t *testing.T) {
 	if want := `POST /v1/events Bearer tok [{"topic":"room.x","data":"a"},{"topic":"room.x","data":2}]`; len(got) != 1 || got[0] != want {
 		t.Errorf("sent %q", got)
 	}
-	if failed, err := p.Settle(t.Context()); failed != 0 || err != nil {
-		t.Errorf("%d failed, %v", failed, err)
+	for _, want := range [][]uint64{{7, 9}, nil} {
+		if acks := p.Settle(t.Context()); acks.Failed != 0 || !slices.Equal(acks.Seqs, want) {
+			t.Errorf("got %+v, want %d", acks, want)
+		}
 	}
-	status = http.StatusServiceUnavailable
+	if err := p.Publish(t.Context(), "room.x", [][]byte{[]byte("1")}); err == nil || !strings.Contains(err.Error(), "2 answers to 1") {
+		t.Errorf("a wrong answer is %v", err)
+	}
+	status, answer = http.StatusServiceUnavailable, "why"
 	if err := p.Publish(t.Context(), "room.x", [][]byte{[]byte("1")}); err == nil || !strings.Contains(err.Error(), "503") || !strings.Contains(err.Error(), "why") {
 		t.Errorf("a refusal is %v", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"tidings/scripts/bench/load"
+	"tidings/scripts/bench/protocol"
 	"tidings/shared/event"
 	"tidings/shared/subject"
 )
@@ -26,7 +27,7 @@ const epoch = "E1"
 // Every stream it accepts becomes a peer.
 type server struct {
 	t         *testing.T
-	transport load.Transport
+	transport protocol.Transport
 	chunked   bool
 	piece     int    // how many bytes each write has; 0 for all
 	refuse    string // if set, sent in place of any answer
@@ -86,10 +87,10 @@ func (s *server) greet(c net.Conn) {
 	switch {
 	case s.refuse != "":
 		p.raw([]byte(s.refuse))
-	case s.transport == load.WebSocket:
+	case s.transport == protocol.WebSocket:
 		sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-		p.raw([]byte("HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: " + base64.StdEncoding.EncodeToString(sum[:]) + "\r\n\r\n"))
-		p.frame(0x81, []byte(`{"type":"tidings.hello","data":{"cursor":"E1-0"}}`))
+		p.raw([]byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nsec-websocket-accept: " + base64.StdEncoding.EncodeToString(sum[:]) + "\r\n\r\n"))
+		p.frame(0x81, []byte(`{"type":"tidings.hello","data":{"conn":"c","resumed":false},"cursor":"E1-0"}`))
 	default:
 		head := "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 		if s.chunked {
@@ -149,7 +150,7 @@ func (p *peer) frame(first byte, payload []byte) {
 // event sends one event as the server would.
 func (p *peer) event(topic subject.Topic, seq uint64, data []byte) {
 	e, at := event.Event{Topic: topic, Type: event.DefaultType, Data: data}, event.Cursor{Epoch: epoch, Seq: seq}
-	if p.s.transport == load.WebSocket {
+	if p.s.transport == protocol.WebSocket {
 		p.frame(0x81, e.AppendJSONCursor(nil, at))
 		return
 	}
@@ -170,7 +171,7 @@ func (s *server) Publish(_ context.Context, topic subject.Topic, data [][]byte) 
 }
 
 // Settle implements load.Publisher.
-func (s *server) Settle(context.Context) (int, error) { return 0, nil }
+func (s *server) Settle(context.Context) load.Acks { return load.Acks{} }
 
 // one returns the only peer there should be.
 func (s *server) one() *peer {

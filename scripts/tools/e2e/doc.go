@@ -11,17 +11,25 @@
 // the browser's console, a violated content security policy among them, unless
 // the test said that it expects one.
 //
+// It is also proven that compressed streams are right in clients as they are:
+// Chromium, Firefox, curl and Node's fetch each get small and large events, every
+// one only after the last was heard, so that none can be held back, and then the
+// end of the stream as that of a valid gzip file.
+//
 //	go test -C scripts/tools -race -count=1 ./e2e
 //	TIDINGS_SHOTS=/some/dir go test -C scripts/tools -count=1 -run Looks ./e2e
 //
 // The second keeps screenshots. A missing Chromium fails the run; it is looked
-// for under its usual names, or where TIDINGS_CHROMIUM says.
+// for under its usual names, or where TIDINGS_CHROMIUM says. A missing Firefox
+// (TIDINGS_FIREFOX), curl or Node fails its test.
 //
 // # Concurrency
 //
-// One browser serves all tests. Each test has its processes and, in a browser
+// One Chromium serves all tests. Each test has its processes and, in a browser
 // context of its own, its pages, so that cookies and storage are not shared and
-// tests may run in parallel. Everything is waited for by condition and with a
-// deadline. A process's output and a page's complaints are collected by the
-// goroutines of os/exec and chromedp, behind mutexes.
+// tests may run in parallel; Firefox is started by its test. Everything is waited
+// for by condition and with a deadline. A process's output, a page's complaints and
+// what goes over a tap are collected by the goroutines of os/exec, chromedp and the
+// tap, behind mutexes; what a client of a compressed stream hears comes through a
+// channel for each stream.
 package e2e

@@ -27,7 +27,8 @@ type Change struct {
 	// and allow every topic.
 	Grant *auth.Grant
 
-	done chan outcome // 1 slot
+	givenUp <-chan struct{} // closed when nobody waits for the answer any more
+	done    chan outcome    // 1 slot
 }
 
 // State is a connection after a change.
@@ -66,7 +67,7 @@ func (h *Host) Change(ctx context.Context, name string, ch Change) (State, error
 	if m == nil {
 		return State{}, Unknown()
 	}
-	ch.done = make(chan outcome, 1)
+	ch.givenUp, ch.done = ctx.Done(), make(chan outcome, 1)
 	m.Post(&ch)
 	select {
 	case <-ctx.Done():
@@ -88,6 +89,12 @@ func (ch *Change) Busy() {
 // Plan says which topics a change adds to a connection and removes from it. If it is
 // not to be, it is answered and the plan is not ok.
 func (c *Conn) Plan(ch *Change) (add, remove []subject.Pattern, ok bool) {
+	select {
+	case <-ch.givenUp: // who was told that it failed must not find it done later
+		ch.Refuse()
+		return nil, nil, false
+	default:
+	}
 	err := c.judge(ch)
 	if err != nil {
 		ch.done <- outcome{err: err}

@@ -79,16 +79,16 @@ func (s *Sink) Serve(c echo.Context, conn *connection.Conn, start connection.Sta
 	if start.Handshake != nil {
 		return false
 	}
-	out := openStream(c, s.h.Config().Stall, conn.Gzip())
-	s.serve(c.Request().Context(), newStream(s.h, conn, out), start)
+	o := newStream(s.h, conn, openStream(c, s.h.Config().Stall, conn.Gzip()))
+	s.h.Join(conn, o)
+	s.serve(c.Request().Context(), o, start)
 	return true
 }
 
-// serve streams to a client whose head was written.
+// serve streams to a client whose head was written and whose connection has joined.
 func (s *Sink) serve(ctx context.Context, o *stream, start connection.Start) {
 	s.join(o)
 	defer s.leave(o)
-	s.h.Join(o.Conn, o)
 	if s.h.Barred(o.Conn) {
 		o.Dismiss(wire.Revoked)
 	}
@@ -100,6 +100,7 @@ func (s *Sink) serve(ctx context.Context, o *stream, start connection.Start) {
 		cause = o.run(ctx)
 	}
 	s.h.Release(o.Conn, cause)
+	o.ended.Store(true)
 	o.refuseChanges()
 }
 

@@ -59,6 +59,13 @@ func (in *input) await() {
 	}
 }
 
+// forgive forgets that a sign of life is awaited.
+func (in *input) forgive() {
+	if in != nil {
+		in.awaiting = time.Time{}
+	}
+}
+
 // silent reports whether a sign of life has been missing for so long.
 func (in *input) silent(d time.Duration) bool {
 	if in == nil || in.awaiting.IsZero() {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tidings/services/edge/connection"
@@ -56,6 +57,7 @@ type stream struct {
 	changes   chan *connection.Change
 	leave     chan time.Duration // 1 slot: leave after
 	bye       chan wire.Bye      // 1 slot: leave now
+	ended     atomic.Bool        // nobody takes changes any more
 }
 
 func newStream(h *connection.Host, c *connection.Conn, out writer) *stream {
@@ -93,9 +95,12 @@ func (o *stream) Post(ch *connection.Change) {
 	default:
 		ch.Busy()
 	}
+	if o.ended.Load() {
+		o.refuseChanges()
+	}
 }
 
-// refuseChanges answers the changes that came too late. Nobody finds the stream any
+// refuseChanges answers the changes that came too late: nobody finds the stream any
 // more, but somebody may have found it a moment ago.
 func (o *stream) refuseChanges() {
 	for {
@@ -149,10 +154,10 @@ func (o *stream) run(ctx context.Context) string {
 		return connection.CauseSilent
 	case errors.Is(err, errBroken):
 		return connection.CauseBroken
+	case errors.Is(err, httpx.ErrStalled), errors.Is(err, os.ErrDeadlineExceeded):
+		return connection.CauseStalled // over HTTP/2 it has ended ctx as well
 	case ctx.Err() != nil:
 		return connection.CauseGone
-	case errors.Is(err, httpx.ErrStalled), errors.Is(err, os.ErrDeadlineExceeded):
-		return connection.CauseStalled
 	case errors.Is(err, connection.ErrLog):
 		o.h.Config().Logger.Warn("a connection ended for a failed read of the log; it can resume", "err", err)
 		return connection.CauseFailed
@@ -310,6 +315,9 @@ func (o *stream) send(buffers ...[]byte) error {
 	o.writing(o.lastSent)
 	err := o.out.Write(buffers...)
 	o.writing(time.Time{})
+	if time.Since(o.lastSent) > o.h.Config().Heartbeat {
+		o.in.forgive() // its reader could not hand on what it heard
+	}
 	return err
 }
 

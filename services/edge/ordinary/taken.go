@@ -55,6 +55,7 @@ func (s *Sink) take(c echo.Context, conn *connection.Conn, start connection.Star
 			s.h.Release(conn, connection.CauseGone)
 			return
 		}
+		s.h.Join(conn, o) // before its client is heard, who may want a change at once
 		s.serveTaken(o, early[:n], start)
 	})
 	return true

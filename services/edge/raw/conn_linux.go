@@ -30,7 +30,7 @@ type conn struct {
 	// of a control event or a read. While there is any, the connection is not idle.
 	pending []byte
 	offered *tail.Frame // the last ephemeral frame, which overlapping patterns bring twice
-	read    *read       // the read of the stream under way, else nil
+	read    *read       // the read of the stream under way, or the rest of its handler, else nil
 
 	lastSent time.Duration // times are since Sink.start; 0 is never
 	progress time.Duration // when the socket last took something while pending
@@ -44,11 +44,12 @@ type conn struct {
 	dirty       bool
 	blocked     bool // the socket was full
 	idle        bool // it has everything its rooms were told of; frames may be written as they come
-	added       bool // the shard knows it
 	closed      bool
 }
 
-// read is what a connection waits for that reads the stream, and what waits for it.
+// read is what a connection waits for that reads the stream, and what waits for it. A
+// new one waits in the same way for its handler, since its client may wish a change as
+// soon as it has read the first words.
 type read struct {
 	from    event.Cursor // where it was when the read began
 	changes *waiting
@@ -251,7 +252,6 @@ func (s *shard) catchUp(ctx context.Context, c *conn) {
 func (s *shard) readDone(ctx context.Context, c *conn, r *read, got *result) {
 	switch {
 	case r.bye != nil:
-		s.dismiss(c, *r.bye)
 	case got.err != nil:
 		if ctx.Err() == nil {
 			s.r.h.Config().Logger.Warn("a connection ended for a failed read of the log; it can resume", "err", got.err)
@@ -260,10 +260,21 @@ func (s *shard) readDone(ctx context.Context, c *conn, r *read, got *result) {
 	default:
 		s.push(c, got.buf)
 	}
+	s.settle(ctx, c, r)
+	s.pump(ctx, c)
+}
+
+// settle does what waited for a connection.
+func (s *shard) settle(ctx context.Context, c *conn, r *read) {
+	if r == nil {
+		return
+	}
+	if r.bye != nil && !c.closed {
+		s.dismiss(c, *r.bye)
+	}
 	for _, ch := range r.changes.inOrder() {
 		s.change(ctx, c, ch)
 	}
-	s.pump(ctx, c)
 }
 
 // write packs and pushes.

@@ -268,10 +268,6 @@ func (s *shard) connTask(ctx context.Context, t task) {
 		}
 		return
 	}
-	if !c.added && t.kind != taskAdd { // somebody found it before it came here
-		s.post(t)
-		return
-	}
 	switch t.kind {
 	case taskAdd:
 		s.add(ctx, c, t.result)
@@ -307,7 +303,9 @@ func (s *shard) ready(ctx context.Context, c *conn) {
 // add takes a new connection in and brings it up to date. early is what the client of
 // a WebSocket has said already.
 func (s *shard) add(ctx context.Context, c *conn, early *result) {
-	c.added, c.index = true, int32(len(s.conns))
+	defer s.settle(ctx, c, c.read)
+	c.read = nil
+	c.index = int32(len(s.conns))
 	s.conns = append(s.conns, c)
 	c.lastSent = s.now
 	if s.r.h.Draining() { // it began while the connection was on its way here

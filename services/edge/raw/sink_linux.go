@@ -133,18 +133,20 @@ func (r *Sink) Serve(c echo.Context, s *connection.Conn, start connection.Start)
 		return false
 	}
 	defer nc.Close() // our duplicate keeps the socket open
-	k := &conn{Conn: *s, shard: r.shards[r.next.Add(1)%uint32(len(r.shards))]}
+	// Changes wait until the shard has it: its client may wish one as soon as it has
+	// read the first words.
+	k := &conn{Conn: *s, shard: r.shards[r.next.Add(1)%uint32(len(r.shards))], read: &read{}}
 	var early *result
 	if start.Handshake == nil {
 		k.Chunk()
 	} else {
 		k.sock, early = &socket{}, &result{buf: buffered(rest)}
 	}
+	r.h.Join(&k.Conn, k)
 	if err := r.begin(k, nc, c.Response().Header(), start); err != nil {
 		r.h.Release(&k.Conn, connection.CauseGone)
 		return true
 	}
-	r.h.Join(&k.Conn, k)
 	k.shard.post(task{kind: taskAdd, conn: k, result: early})
 	return true
 }

@@ -31,6 +31,7 @@ type socket struct {
 	reader  websocket.Reader
 	queue   [][]byte // commands that wait
 	running bool     // a command runs
+	last    []byte   // what ends it once the commands are done, since its client closed; nil before
 	more    bool     // the socket was not read to its end
 	posted  atomic.Bool
 
@@ -57,6 +58,9 @@ func (s *shard) receive(ctx context.Context, c *conn) {
 			continue
 		case errors.Is(err, syscall.EAGAIN):
 			return
+		case err == nil && n == 0 && k.busy() && !c.parting():
+			k.last = append([]byte{}, k.last...) // the client says nothing more, but may listen
+			return
 		case err != nil || n <= 0:
 			s.close(c, c.endCause())
 			return
@@ -72,6 +76,9 @@ func (s *shard) receive(ctx context.Context, c *conn) {
 	s.post(task{kind: taskReady, conn: c})
 }
 
+// busy reports whether there are commands to be done.
+func (k *socket) busy() bool { return k.running || len(k.queue) > 0 }
+
 // endCause is why a connection ends whose client closed the socket.
 func (c *conn) endCause() string {
 	if c.parting() {
@@ -83,14 +90,12 @@ func (c *conn) endCause() string {
 // feed understands what arrived.
 func (s *shard) feed(ctx context.Context, c *conn, b []byte) {
 	var answer []byte
-	closing := false
 	err := c.sock.reader.Feed(b, websocket.Limits{Deflate: c.Deflate()}, func(m websocket.Message) error {
 		switch m.Opcode {
 		case websocket.Ping:
 			answer = websocket.AppendPong(answer, m.Payload)
 		case websocket.Close:
-			closing = true
-			answer = websocket.AppendClose(answer, m.Code, "")
+			c.sock.last = websocket.AppendClose(nil, m.Code, "")
 		case websocket.Text:
 			c.sock.queue = append(c.sock.queue, bytes.Clone(m.Payload))
 		case websocket.Binary, websocket.Pong, websocket.Continuation: // the limits refuse the first
@@ -103,8 +108,6 @@ func (s *shard) feed(ctx context.Context, c *conn, b []byte) {
 	s.push(c, answer)
 	switch {
 	case c.closed:
-	case closing:
-		s.close(c, connection.CauseGone)
 	case err != nil:
 		s.part(c, connection.CauseBroken)
 	default:
@@ -113,9 +116,16 @@ func (s *shard) feed(ctx context.Context, c *conn, b []byte) {
 }
 
 // command runs the next command, if none is running. It may wait for NATS, so it has
-// a goroutine of its own, for which the shard waits.
+// a goroutine of its own, for which the shard waits. After the last one before the
+// client closed, the connection ends: what was published right before is published.
 func (s *shard) command(ctx context.Context, c *conn) {
 	k := c.sock
+	if k.last != nil && !k.busy() && !c.parting() {
+		if s.push(c, k.last); !c.closed {
+			s.close(c, connection.CauseGone)
+		}
+		return
+	}
 	if k.running || len(k.queue) == 0 || c.parting() {
 		return
 	}
@@ -142,7 +152,7 @@ func (s *shard) reply(ctx context.Context, c *conn, answer []byte) {
 		return
 	}
 	s.command(ctx, c)
-	if c.sock.more {
+	if c.sock.more && !c.closed {
 		s.receive(ctx, c)
 	}
 }

@@ -35,7 +35,7 @@ func (s *shard) sweep(seen event.Cursor) {
 				s.close(c, c.sock.cause)
 			}
 			continue
-		case c.sock != nil && c.sock.awaiting != 0 && s.now-c.sock.awaiting >= silence*h.Config().Heartbeat:
+		case c.silent(s.now, silence*h.Config().Heartbeat):
 			s.close(c, connection.CauseSilent)
 			continue
 		case c.endAt != 0 && s.now >= c.endAt:
@@ -62,6 +62,13 @@ func (s *shard) sweep(seen event.Cursor) {
 			s.beat(c)
 		}
 	}
+}
+
+// silent reports whether the client of a WebSocket has owed a sign of life for so
+// long. While its socket is not read it may have given one.
+func (c *conn) silent(now, limit time.Duration) bool {
+	k := c.sock
+	return k != nil && k.awaiting != 0 && now-k.awaiting >= limit && c.pending == nil && !k.more
 }
 
 // beat breaks the silence of a stream.

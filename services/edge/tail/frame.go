@@ -136,10 +136,20 @@ func keep[T any](t *Tail, f *Frame, known *atomic.Pointer[T], twin *T, cost int6
 	if !known.CompareAndSwap(nil, twin) {
 		return known.Load()
 	}
-	// What is not held is not counted: an ephemeral frame, or one that was dropped
-	// meanwhile. Both are about to be forgotten.
-	if f.Seq > t.start {
+	if t.holds(f) {
 		t.size += cost
 	}
 	return twin
+}
+
+// holds reports whether a frame is in the tail. What is not is not counted: an
+// ephemeral frame, or one that was dropped meanwhile, perhaps with its log. Both are
+// about to be forgotten.
+func (t *Tail) holds(f *Frame) bool {
+	i := t.interests[subject.Pattern(f.Topic)]
+	if i == nil || f.Seq <= t.start {
+		return false
+	}
+	list := i.frames.after(f.Seq - 1)
+	return len(list) > 0 && list[0] == f
 }

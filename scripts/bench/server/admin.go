@@ -1,4 +1,4 @@
-package bench
+package server
 
 import (
 	"context"
@@ -18,20 +18,14 @@ const (
 	maxPage = 4 << 20
 )
 
-// The metrics that the bench reads.
-const (
-	metricReads       = "tidings_edge_range_reads_total"
-	metricConnections = "tidings_edge_connections"
-	metricHeap        = "go_memstats_heap_alloc_bytes"
-	metricStacks      = "go_memstats_stack_inuse_bytes"
-	metricGoroutines  = "go_goroutines"
-)
+// Admin is the base URL of a server's admin listener, such as http://127.0.0.1:9090.
+type Admin string
 
 // get reads a page of the admin listener.
-func (t *target) get(ctx context.Context, path string) (string, error) {
+func (a Admin) get(ctx context.Context, path string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, adminTime)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.admin+path, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, string(a)+path, http.NoBody)
 	if err != nil {
 		return "", fmt.Errorf("admin: %w", err)
 	}
@@ -50,16 +44,16 @@ func (t *target) get(ctx context.Context, path string) (string, error) {
 	return string(page), nil
 }
 
-// metrics reads the server's metrics.
-func (t *target) metrics(ctx context.Context) (Metrics, error) {
-	page, err := t.get(ctx, "/metrics")
+// Metrics reads the server's metrics.
+func (a Admin) Metrics(ctx context.Context) (Metrics, error) {
+	page, err := a.get(ctx, "/metrics")
 	return Metrics(page), err
 }
 
-// collect makes the server collect its garbage, so that its memory is what it
+// Collect makes the server collect its garbage, so that its memory is what it
 // needs and not what it has not thrown away yet.
-func (t *target) collect(ctx context.Context) error {
-	_, err := t.get(ctx, "/debug/pprof/heap?gc=1")
+func (a Admin) Collect(ctx context.Context) error {
+	_, err := a.get(ctx, "/debug/pprof/heap?gc=1")
 	return err
 }
 

@@ -1,4 +1,4 @@
-package load
+package protocol
 
 import (
 	"bytes"
@@ -14,11 +14,11 @@ type sseDecoder struct {
 
 // decode implements decoder. A block counts only when it is complete: a client that
 // took the id of half a block would resume behind an event it never had.
-func (d *sseDecoder) decode(piece []byte, to inbox) error {
+func (d *sseDecoder) decode(piece []byte, to *Stream) error {
 	if len(d.carry) > 0 {
 		end := d.end(piece)
 		if len(d.carry)+len(piece) > maxMessage && (end < 0 || end > maxMessage) {
-			return fmt.Errorf("%w: a block of over %d bytes", errWire, maxMessage)
+			return fmt.Errorf("%w: a block of over %d bytes", ErrBroken, maxMessage)
 		}
 		if end < 0 {
 			d.carry = append(d.carry, piece...)
@@ -55,13 +55,13 @@ func (d *sseDecoder) end(piece []byte) int {
 }
 
 // block hands on one block.
-func block(b []byte, to inbox) error {
+func block(b []byte, to *Stream) error {
 	var cursor []byte
 	if rest, ok := bytes.CutPrefix(b, []byte("id: ")); ok {
 		i := bytes.IndexByte(rest, '\n') // a block ends in two
 		cursor, b = rest[:i], rest[i+1:]
 	}
-	return to.message(cursor, b)
+	return to.inbox.Message(cursor, b)
 }
 
 // chunkDecoder takes off the chunked transfer coding, whose boundaries know nothing
@@ -77,7 +77,7 @@ type chunkDecoder struct {
 const maxChunkLine = 256
 
 // decode implements decoder.
-func (d *chunkDecoder) decode(piece []byte, to inbox) error {
+func (d *chunkDecoder) decode(piece []byte, to *Stream) error {
 	for len(piece) > 0 {
 		if d.left > 0 {
 			n := min(d.left, len(piece))
@@ -93,7 +93,7 @@ func (d *chunkDecoder) decode(piece []byte, to inbox) error {
 		}
 		d.line, piece = append(d.line, piece[:i+1]...), piece[i+1:]
 		if len(d.line) > maxChunkLine {
-			return fmt.Errorf("%w: the line of a chunk is too long", errWire)
+			return fmt.Errorf("%w: the line of a chunk is too long", ErrBroken)
 		}
 		if d.line[len(d.line)-1] != '\n' {
 			return nil
@@ -111,7 +111,7 @@ func (d *chunkDecoder) endLine() error {
 	d.line = d.line[:0]
 	if d.body {
 		if len(line) > 0 {
-			return fmt.Errorf("%w: a chunk is longer than it said", errWire)
+			return fmt.Errorf("%w: a chunk is longer than it said", ErrBroken)
 		}
 		d.body = false
 		return nil
@@ -119,7 +119,7 @@ func (d *chunkDecoder) endLine() error {
 	size, _, _ := bytes.Cut(line, []byte(";"))
 	n, err := strconv.ParseUint(string(size), 16, 31)
 	if err != nil {
-		return fmt.Errorf("%w: the size of a chunk is %q", errWire, size)
+		return fmt.Errorf("%w: the size of a chunk is %q", ErrBroken, size)
 	}
 	d.left, d.body = int(n), true
 	return nil

@@ -1,4 +1,4 @@
-package load
+package protocol
 
 import (
 	"bytes"
@@ -13,10 +13,16 @@ import (
 const (
 	opContinuation = 0x0
 	opText         = 0x1
-	opBinary       = 0x2
 	opClose        = 0x8
 	opPing         = 0x9
 	opPong         = 0xA
+)
+
+const (
+	// maxControl is the longest payload of a control frame.
+	maxControl = 125
+	// statusNormal is the code of a close frame for a purpose fulfilled.
+	statusNormal = 1000
 )
 
 // wsGUID is what RFC 6455 appends to the key of a handshake.
@@ -40,10 +46,11 @@ func acceptKey(key string) string {
 type wsDecoder struct {
 	carry   []byte // the beginning of a frame that is not complete
 	message []byte // the fragments of a message that is not complete
+	partial bool   // there are some
 }
 
 // decode implements decoder.
-func (d *wsDecoder) decode(piece []byte, to inbox) error {
+func (d *wsDecoder) decode(piece []byte, to *Stream) error {
 	for len(piece) > 0 {
 		frame := piece
 		if len(d.carry) > 0 {
@@ -97,7 +104,7 @@ func frameLength(b []byte) (int, error) {
 		return 0, nil
 	}
 	if b[0]&0x70 != 0 || b[1]&0x80 != 0 {
-		return 0, fmt.Errorf("%w: a frame with reserved bits or a mask", errWire)
+		return 0, fmt.Errorf("%w: a frame with reserved bits or a mask", ErrBroken)
 	}
 	n := headLength(b[1])
 	if len(b) < n {
@@ -111,59 +118,87 @@ func frameLength(b []byte) (int, error) {
 		size = binary.BigEndian.Uint64(b[2:])
 	}
 	if size > maxMessage {
-		return 0, fmt.Errorf("%w: a frame of over %d bytes", errWire, maxMessage)
+		return 0, fmt.Errorf("%w: a frame of over %d bytes", ErrBroken, maxMessage)
 	}
 	return n + int(size), nil
 }
 
 // frame takes one complete frame.
-func (d *wsDecoder) frame(f []byte, to inbox) error {
+func (d *wsDecoder) frame(f []byte, to *Stream) error {
 	payload := f[headLength(f[1]):]
 	final := f[0]&0x80 != 0
-	switch op := f[0] & 0x0f; op {
-	case opText, opBinary:
-		if final {
-			return deliver(payload, to)
-		}
-		d.message = append(d.message[:0], payload...)
-		return nil
-	case opContinuation:
-		if len(d.message)+len(payload) > maxMessage {
-			return fmt.Errorf("%w: a message of over %d bytes", errWire, maxMessage)
-		}
-		d.message = append(d.message, payload...)
-		if !final {
-			return nil
-		}
-		return deliver(d.message, to)
+	op := f[0] & 0x0f
+	switch {
+	case op >= opClose && (!final || len(payload) > maxControl):
+		return fmt.Errorf("%w: a control frame in fragments or of %d bytes", ErrBroken, len(payload))
+	case op == opText && d.partial, op == opContinuation && !d.partial:
+		return fmt.Errorf("%w: a fragment without the others of its message", ErrBroken)
+	}
+	switch op {
+	case opText, opContinuation:
+		return d.part(payload, final, to)
 	case opPing:
-		return to.reply(maskedFrame(opPong, payload))
+		return to.reply(controlFrame(opPong, payload))
 	case opPong:
 		return nil
 	case opClose:
-		return fmt.Errorf("the server closed: %s", closeReason(payload))
-	default:
-		return fmt.Errorf("%w: opcode %#x", errWire, op)
+		return closed(payload, to)
+	default: // binary too: messages are JSON
+		return fmt.Errorf("%w: opcode %#x", ErrBroken, op)
 	}
 }
 
-// deliver hands on one message. Its cursor is the last member of the JSON object.
-func deliver(b []byte, to inbox) error {
+// part takes a message or a fragment of one.
+func (d *wsDecoder) part(payload []byte, final bool, to *Stream) error {
+	if final && !d.partial {
+		return deliver(payload, to)
+	}
+	if len(d.message)+len(payload) > maxMessage {
+		return fmt.Errorf("%w: a message of over %d bytes", ErrBroken, maxMessage)
+	}
+	d.message, d.partial = append(d.message, payload...), !final
+	if !final {
+		return nil
+	}
+	whole := d.message
+	d.message = d.message[:0]
+	return deliver(whole, to)
+}
+
+// closed answers a close frame, unless it is the answer to ours.
+func closed(payload []byte, to *Stream) error {
+	if len(payload) == 1 {
+		return fmt.Errorf("%w: a close frame with half a code", ErrBroken)
+	}
+	why := "no code"
+	if len(payload) >= 2 {
+		why = fmt.Sprintf("%d %q", binary.BigEndian.Uint16(payload), payload[2:])
+	}
+	if !to.left.Swap(true) {
+		// An answer that does not get through changes nothing about the end.
+		_ = to.reply(controlFrame(opClose, payload[:min(len(payload), 2)]))
+	}
+	return fmt.Errorf("%w: %s", ErrClosed, why)
+}
+
+// deliver hands on one message. Its cursor is the last member of the JSON object; a
+// member of that name further inside is somebody's data.
+func deliver(b []byte, to *Stream) error {
 	var cursor []byte
 	const member = `"cursor":"`
 	if i := bytes.LastIndex(b, []byte(member)); i >= 0 {
-		if value, _, ok := bytes.Cut(b[i+len(member):], []byte(`"`)); ok {
+		if value, ok := bytes.CutSuffix(b[i+len(member):], []byte(`"}`)); ok && bytes.IndexByte(value, '"') < 0 {
 			cursor = value
 		}
 	}
-	return to.message(cursor, b)
+	return to.inbox.Message(cursor, b)
 }
 
-// maskedFrame is a client's frame of at most 125 bytes, which all control frames are.
-func maskedFrame(op byte, payload []byte) []byte {
+// controlFrame is a client's control frame: final and masked.
+func controlFrame(op byte, payload []byte) []byte {
 	var mask [4]byte
 	rand.Read(mask[:]) // It never fails; the program crashes without randomness.
-	n := min(len(payload), 125)
+	n := min(len(payload), maxControl)
 	b := append(make([]byte, 0, 6+n), 0x80|op, 0x80|byte(n)) // At most 125.
 	b = append(b, mask[:]...)
 	for i, c := range payload[:n] {
@@ -172,10 +207,7 @@ func maskedFrame(op byte, payload []byte) []byte {
 	return b
 }
 
-// closeReason reads the payload of a close frame for people.
-func closeReason(payload []byte) string {
-	if len(payload) < 2 {
-		return "no code"
-	}
-	return fmt.Sprintf("%d %q", binary.BigEndian.Uint16(payload), payload[2:])
+// closeFrame is a close frame with a code.
+func closeFrame(code uint16) []byte {
+	return controlFrame(opClose, binary.BigEndian.AppendUint16(nil, code))
 }

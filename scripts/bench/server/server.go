@@ -1,4 +1,4 @@
-package bench
+package server
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -25,11 +24,29 @@ const (
 	askEvery = 20 * time.Millisecond
 )
 
-// server is a Tidings server in a child process, with an embedded NATS unless told
-// otherwise, on free ports of this machine and a directory of its own.
-type server struct {
-	http, admin, nats string // host:port
-	secret            telemetry.Secret
+// Config says what to start.
+type Config struct {
+	// Program is the command line that starts this program; "up …" is appended to it.
+	Program []string
+	// Args are settings beside the addresses and the directory.
+	Args []string
+	// NATS is the URL of the NATS server to use; empty embeds one.
+	NATS string
+	// Progress gets what the server has to say.
+	Progress io.Writer
+}
+
+// Server is a Tidings server in a child process, with an embedded NATS unless told
+// otherwise, on free ports of this machine and a directory of its own. Make one with
+// Start and Stop it.
+type Server struct {
+	// HTTP and NATS are where it listens, host:port; NATS is of no use with one that
+	// was given.
+	HTTP, NATS string
+	// Admin is its admin listener.
+	Admin Admin
+	// Secret signs the tokens that it takes.
+	Secret telemetry.Secret
 
 	cmd    *exec.Cmd
 	dir    string
@@ -37,8 +54,8 @@ type server struct {
 	err    error // of the process; read it after exited
 }
 
-// startServer starts a server and waits until it is ready.
-func startServer(ctx context.Context, o *Options, prefix string) (*server, error) {
+// Start starts a server and waits until it is ready.
+func Start(ctx context.Context, cfg Config) (*Server, error) {
 	ports, err := freePorts(ctx, 3)
 	if err != nil {
 		return nil, err
@@ -47,18 +64,21 @@ func startServer(ctx context.Context, o *Options, prefix string) (*server, error
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	s := &server{
-		http: ports[0], admin: ports[1], nats: ports[2], dir: dir,
-		secret: telemetry.Secret(auth.GenerateSecret()), exited: make(chan struct{}),
+	s := &Server{
+		HTTP: ports[0], Admin: Admin("http://" + ports[1]), NATS: ports[2], dir: dir,
+		Secret: telemetry.Secret(auth.GenerateSecret()), exited: make(chan struct{}),
 	}
-	args := append(slices.Clip(o.Program[1:]), s.arguments(o, prefix)...)
-	// Not killed with ctx: stop lets it end in its own way.
-	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), o.Program[0], args...)
-	s.cmd.Env = append(environment(os.Environ()), "TIDINGS_JWT_SECRET="+s.secret.Reveal())
-	if o.NATS != "" {
-		s.cmd.Env = append(s.cmd.Env, "TIDINGS_NATS="+o.NATS) // it may hold a password, which arguments would show
+	args := append(slices.Clip(cfg.Program[1:]), "up", "edge", "producer", "--http", s.HTTP, "--admin", ports[1], "--data", dir)
+	if cfg.NATS == "" {
+		args = append(args, "--nats-listen", s.NATS)
 	}
-	s.cmd.Stdout, s.cmd.Stderr = io.Discard, o.Progress
+	// Not killed with ctx: Stop lets it end in its own way.
+	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), cfg.Program[0], append(args, cfg.Args...)...)
+	s.cmd.Env = append(environment(os.Environ()), "TIDINGS_JWT_SECRET="+s.Secret.Reveal())
+	if cfg.NATS != "" {
+		s.cmd.Env = append(s.cmd.Env, "TIDINGS_NATS="+cfg.NATS) // it may hold a password, which arguments would show
+	}
+	s.cmd.Stdout, s.cmd.Stderr = io.Discard, cfg.Progress
 	if err := s.cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start a server: %w", err), os.RemoveAll(dir))
 	}
@@ -67,24 +87,9 @@ func startServer(ctx context.Context, o *Options, prefix string) (*server, error
 		close(s.exited)
 	}()
 	if err := s.wait(ctx); err != nil {
-		return nil, errors.Join(err, s.stop())
+		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
-}
-
-// arguments is the server's command line: its bounds are raised to what is
-// measured, everything else is as shipped.
-func (s *server) arguments(o *Options, prefix string) []string {
-	most := strconv.Itoa(max(o.Conns, o.Crowd) + 1000)
-	args := []string{
-		"up", "edge", "producer", "--http", s.http, "--admin", s.admin, "--data", s.dir, "--prefix", prefix,
-		"--max-connections", most, "--max-topics", strconv.Itoa(o.Topics + quietTopics),
-		"--events-per-topic", "1000000", "--drain", "1s", "--log-level", "warn",
-	}
-	if o.NATS == "" {
-		args = append(args, "--nats-listen", s.nats)
-	}
-	return args
 }
 
 // environment is env without the settings of Tidings, which are for the server of
@@ -119,14 +124,13 @@ func freePorts(ctx context.Context, n int) ([]string, error) {
 }
 
 // wait waits until the server is ready, ends or takes too long.
-func (s *server) wait(ctx context.Context) error {
+func (s *Server) wait(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
-	probe := target{admin: "http://" + s.admin}
 	for {
-		if _, err := probe.get(ctx, "/readyz"); err == nil {
+		if _, err := s.Admin.get(ctx, "/readyz"); err == nil {
 			return nil
 		}
 		select {
@@ -139,11 +143,11 @@ func (s *server) wait(ctx context.Context) error {
 	}
 }
 
-// pid is the server's process.
-func (s *server) pid() int { return s.cmd.Process.Pid }
+// PID is the server's process.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
 
-// stop ends the server, by force if it does not listen, and removes its directory.
-func (s *server) stop() error {
+// Stop ends the server, by force if it does not listen, and removes its directory.
+func (s *Server) Stop() error {
 	var errs []error
 	if err := s.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		errs = append(errs, s.cmd.Process.Kill()) // a system without signals

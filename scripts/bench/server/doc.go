@@ -1,0 +1,8 @@
+// Package server is the bench's hand on a Tidings server: it starts one in a process
+// of its own and stops it, and it reads the admin listener of any.
+//
+// # Concurrency
+//
+// A Server has one goroutine, which waits for its process and ends with it; Stop
+// waits for both. An Admin may be used by any number of goroutines.
+package server
