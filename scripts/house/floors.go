@@ -18,7 +18,7 @@ func floorTable() [][]string {
 		{"telemetry", "lifecycle"},
 		{"auth", "config"}, // settings hold telemetry's secrets
 		{"natsx", "httpx"},
-		{"stream", "worker"},
+		{"stream", "worker", "mesh", "revoke"},
 		{"testkit"},
 	}
 }
@@ -65,7 +65,7 @@ func walls() []wall {
 		{
 			vendor: "github.com/nats-io/nats.go", tests: true,
 			homes: []string{
-				"shared/natsx", "shared/stream", "shared/worker", "shared/testkit",
+				"shared/natsx", "shared/stream", "shared/worker", "shared/mesh", "shared/revoke", "shared/testkit",
 				"services/edge", "services/tidings",
 			},
 			why: "the others speak to stream and worker",

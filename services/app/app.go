@@ -20,7 +20,9 @@ import (
 	"tidings/shared/config"
 	"tidings/shared/httpx"
 	"tidings/shared/lifecycle"
+	"tidings/shared/mesh"
 	"tidings/shared/natsx"
+	"tidings/shared/revoke"
 	"tidings/shared/stream"
 	"tidings/shared/subject"
 	"tidings/shared/telemetry"
@@ -172,14 +174,19 @@ func (a *App) setup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	revoked, err := a.openRevocations(ctx, space, authn)
+	if err != nil {
+		return err
+	}
 	ready := telemetry.NewHealth()
 	ready.Add("nats", a.natsReady)
 	ready.Add("token keys", authn.Verifier.Check)
+	ready.Add("revocations", revoked.Check)
 	router := httpx.NewEcho(httpx.EchoConfig{
 		Log: log, Registerer: a.metrics, MaxBody: producer.MaxBody, Origins: s.Origins, TrustedProxies: s.TrustedProxies,
 	})
 	if a.has(Edge) {
-		e, err := edge.New(edgeConfig(s, space, events, a.nats, authn), log.With("service", Edge), a.metrics)
+		e, err := edge.New(a.edgeConfig(space, events, authn), log.With("service", Edge), a.metrics)
 		if err != nil {
 			return err
 		}
@@ -188,7 +195,7 @@ func (a *App) setup(ctx context.Context) error {
 		a.services = append(a.services, lifecycle.Task{Name: Edge, Run: e.Run})
 	}
 	if a.has(Producer) {
-		p, err := producer.New(a.producerConfig(), events, a.producerAuth(authn), log.With("service", Producer), a.metrics)
+		p, err := producer.New(a.producerConfig(space), events, a.producerAuth(authn), log.With("service", Producer), a.metrics)
 		if err != nil {
 			return err
 		}
@@ -196,11 +203,12 @@ func (a *App) setup(ctx context.Context) error {
 		a.services = append(a.services, lifecycle.Task{Name: Producer, Run: p.Run})
 	}
 	if a.has(Console) {
-		c, err := console.New(console.Config{Version: a.opts.Version, Node: s.Node, Prefix: s.Prefix, Dev: a.opts.Dev}, authn, log.With("service", Console))
+		c, err := console.New(a.consoleConfig(space, revoked), authn, log.With("service", Console))
 		if err != nil {
 			return err
 		}
 		c.Routes(router)
+		a.services = append(a.services, lifecycle.Task{Name: Console, Run: c.Run})
 	}
 	return a.listen(router, ready)
 }
@@ -254,6 +262,17 @@ func (a *App) openAuth(ctx context.Context, space subject.Space) (*auth.Authenti
 	return &auth.Authenticator{Verifier: verifier, Tickets: auth.NewTickets(store, auth.TicketTTL), Origins: s.Origins}, nil
 }
 
+// openRevocations makes every service refuse the tokens that were revoked.
+func (a *App) openRevocations(ctx context.Context, space subject.Space, authn *auth.Authenticator) (*revoke.List, error) {
+	list, err := revoke.Open(ctx, a.nats, space, a.opts.Settings.Replicas, a.opts.Log)
+	if err != nil {
+		return nil, err
+	}
+	authn.Revoked = list.Revoked
+	a.services = append(a.services, lifecycle.Task{Name: "revocations", Run: list.Run})
+	return list, nil
+}
+
 // producerAuth is authn, and in development lets programs on this machine publish
 // without a token.
 func (a *App) producerAuth(authn *auth.Authenticator) *auth.Authenticator {
@@ -265,8 +284,8 @@ func (a *App) producerAuth(authn *auth.Authenticator) *auth.Authenticator {
 	return &local
 }
 
-func (a *App) producerConfig() producer.Config {
-	c := producer.Config{Feed: true, Stats: a.nats.Stats}
+func (a *App) producerConfig(space subject.Space) producer.Config {
+	c := producer.Config{Feed: true, Stats: a.nats.Stats, Mesh: a.mesh(space), Node: a.opts.Settings.Node, Version: a.opts.Version}
 	for _, h := range a.opts.Settings.Hooks {
 		if h.Topic == "" {
 			h.Topic = subject.Room("hooks", h.Name)
@@ -276,9 +295,24 @@ func (a *App) producerConfig() producer.Config {
 	return c
 }
 
-func edgeConfig(s *config.Settings, space subject.Space, log *stream.NATS, conn *natsx.Conn, authn *auth.Authenticator) edge.Config {
+// mesh returns the way to the other services.
+func (a *App) mesh(space subject.Space) *mesh.Mesh { return mesh.New(a.nats, space, a.opts.Log) }
+
+// consoleConfig gives the console what operators may see. It mints tokens where there
+// is a secret that every service takes them for.
+func (a *App) consoleConfig(space subject.Space, revoked *revoke.List) console.Config {
+	s := a.opts.Settings
+	return console.Config{
+		Version: a.opts.Version, Node: s.Node, Prefix: s.Prefix, Dev: a.opts.Dev,
+		Mesh: a.mesh(space), Streams: a.nats.Details, Revocations: revoked,
+		Secret: s.JWTSecret, Audience: s.JWTAudience, Issuer: s.JWTIssuer,
+	}
+}
+
+func (a *App) edgeConfig(space subject.Space, log *stream.NATS, authn *auth.Authenticator) edge.Config {
+	s := a.opts.Settings
 	return edge.Config{
-		Node: s.Node, Space: space, Log: log, NATS: conn, Auth: authn,
+		Node: s.Node, Version: a.opts.Version, Space: space, Log: log, NATS: a.nats, Auth: authn,
 		Heartbeat: s.Heartbeat, Drain: max(s.Drain, shortestDrain), TailBytes: int64(s.TailBytes),
 		Connections: s.MaxConnections, PerUser: s.MaxConnectionsPerUser, PerIP: s.MaxConnectionsPerIP, Topics: s.MaxTopics,
 		Ordinary: !s.Raw,

@@ -22,18 +22,28 @@ type listener struct {
 // listen opens a stream and returns it when it is live.
 func (p *process) listen(topics string) *listener {
 	p.t.Helper()
-	return p.listenBy(http.DefaultClient, topics)
+	return p.listenWith(http.DefaultClient, token(p.t), topics)
 }
 
-// listenBy does so with a client of one's own.
+// listenAs does so with a token of one's own, listenBy with a client of one's own.
+func (p *process) listenAs(token, topics string) *listener {
+	p.t.Helper()
+	return p.listenWith(http.DefaultClient, token, topics)
+}
+
 func (p *process) listenBy(c *http.Client, topics string) *listener {
+	p.t.Helper()
+	return p.listenWith(c, token(p.t), topics)
+}
+
+func (p *process) listenWith(c *http.Client, token, topics string) *listener {
 	p.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL()+"/v1/events?topics="+topics, http.NoBody)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+token(p.t))
+	req.Header.Set("Authorization", "Bearer "+token)
 	resp, err := c.Do(req)
 	if err != nil {
 		p.t.Fatal(err)

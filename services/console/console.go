@@ -1,17 +1,22 @@
 package console
 
 import (
+	"context"
 	"embed"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 
 	"tidings/shared/auth"
-	"tidings/shared/httpx"
+	"tidings/shared/mesh"
+	"tidings/shared/natsx"
+	"tidings/shared/revoke"
 	"tidings/shared/subject"
+	"tidings/shared/telemetry"
 )
 
 const (
@@ -20,6 +25,8 @@ const (
 	// assetsPath is below what the other embedded files are served. The bundler
 	// writes it into the page.
 	assetsPath = "/console/assets/"
+	// apiPath is below what the API is served.
+	apiPath = "/console/api"
 	// policy is what the page may do. uPlot places its canvas through the CSS object
 	// model, which style-src 'self' allows; style attributes in markup it would not.
 	policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
@@ -42,11 +49,22 @@ type Config struct {
 	Prefix string
 	// Dev says that this is `tidings dev`, and makes the page say so.
 	Dev bool
+	// Mesh is what operators look at and Run joins; nil leaves all of it out.
+	Mesh *mesh.Mesh
+	// Streams reads the streams, such as (*natsx.Conn).Details; nil leaves them out.
+	Streams func(context.Context) ([]natsx.StreamDetails, error)
+	// Revocations takes tokens and users out; nil leaves that out.
+	Revocations *revoke.List
+	// Secret is the HS256 secret with which tokens are minted, empty if there is none;
+	// Audience and Issuer are written into them if not empty.
+	Secret           telemetry.Secret
+	Audience, Issuer string
 }
 
-// Console holds the page. It is immutable after New and safe for concurrent use.
+// Console holds the page and answers for it. It is safe for concurrent use.
 type Console struct {
 	cfg    Config
+	asked  atomic.Uint64 // requests to the API
 	auth   *auth.Authenticator
 	log    *slog.Logger
 	index  *asset
@@ -92,7 +110,7 @@ func (c *Console) Routes(e *echo.Echo) {
 	both := []string{http.MethodGet, http.MethodHead}
 	e.Match(both, "/", c.serveIndex)
 	e.Match(both, assetsPath+":name", c.serveAsset)
-	e.GET("/console/api/info", c.info, httpx.Authenticate(c.auth))
+	c.api(e)
 	c.log.Debug("console ready", "assets", len(c.assets))
 }
 
@@ -112,23 +130,4 @@ func (c *Console) serveAsset(ctx echo.Context) error {
 		return a.serve(ctx, "public, max-age=31536000, immutable")
 	}
 	return a.serve(ctx, "no-cache")
-}
-
-// info is the body of /console/api/info.
-type info struct {
-	Version string `json:"version"`
-	Node    string `json:"node"`
-	Prefix  string `json:"prefix"`
-	Dev     bool   `json:"dev"`
-	User    string `json:"user"`
-}
-
-// info answers who the caller is and where they are. The page asks it first, to
-// learn whether its token is any good.
-func (c *Console) info(ctx echo.Context) error {
-	ctx.Response().Header().Set("Cache-Control", "no-store")
-	return ctx.JSON(http.StatusOK, info{
-		Version: c.cfg.Version, Node: c.cfg.Node, Prefix: c.cfg.Prefix, Dev: c.cfg.Dev,
-		User: httpx.Grant(ctx).User,
-	})
 }

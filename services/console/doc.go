@@ -7,11 +7,20 @@
 // and connections come from this server or not at all, and nothing is inline.
 //
 // The page and its assets are public, for they hold no data. Everything they show
-// comes from endpoints that ask for a token; of this package, that is
-// /console/api/info. The token reaches the page in the address's fragment, which
+// comes from endpoints that ask for a token; of this package, those are below
+// /console/api, and all but info for operators only. The token reaches the page in the address's fragment, which
 // browsers never send, and stays in the tab's session storage.
 //
 // Assets are asked for with the hash of their content (app.js?v=…) and then kept
 // by browsers for ever. Asked for in any other way they are checked by ETag, so a
 // page of an older node behind the same name never gets stuck.
+//
+// Operators look at all edges through the mesh: the console asks each, merges the
+// answers into one, and says who did not answer. It knows edges by the questions they
+// answer alone. What an operator does is written to the log as "audit".
+//
+// # Concurrency
+//
+// A Console is safe for concurrent use and starts no goroutine; Run is a member of the
+// mesh while it runs.
 package console

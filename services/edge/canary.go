@@ -21,6 +21,7 @@ type canary struct {
 
 	mu   sync.Mutex
 	last time.Time
+	took time.Duration // of the last one, from publishing to seeing it
 }
 
 // id returns the name this process signs its canaries with.
@@ -54,10 +55,12 @@ func (c *canary) seen(payload []byte, m *metrics) {
 	if name != c.id() || err != nil {
 		return
 	}
-	m.canarySeconds.Observe(time.Since(time.Unix(0, ns)).Seconds())
+	now := time.Now()
+	took := now.Sub(time.Unix(0, ns))
+	m.canarySeconds.Observe(took.Seconds())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last = time.Now()
+	c.last, c.took = now, took
 }
 
 // Ready reports why the edge should get no new connections, or nil. It proves

@@ -56,11 +56,14 @@ type Log interface {
 type Config struct {
 	// Node names this edge in tidings.hello, canaries and metrics.
 	Node string
+	// Version is that of the build, for the mesh; it may be empty.
+	Version string
 	// Space names subjects.
 	Space subject.Space
 	// Log is the event log.
 	Log Log
-	// NATS carries ephemeral events and one-time tickets. nil switches both off.
+	// NATS carries ephemeral events, one-time tickets, what operators ask and what they
+	// revoke. nil switches all of it off.
 	NATS *natsx.Conn
 	// Auth decides who may connect.
 	Auth *auth.Authenticator

@@ -10,7 +10,8 @@
 //
 // This package follows, drains and proves its readiness; it reads requests, carries
 // out the commands of WebSockets, and passes changes of connections on to the edge
-// that has them. What an edge says is package wire, how it is written package codec,
+// that has them. It is a member of the mesh, where package ops answers what operators
+// ask. What an edge says is package wire, how it is written package codec,
 // and to what packages raw and ordinary. A refusal that will pass answers 200 with
 // retry and tidings.bye, because a native EventSource gives up for ever on any other
 // status.
@@ -19,7 +20,7 @@
 //
 // Run owns the follower's goroutine, the only one that writes to the tail, those of
 // the canary, of the watch over the log's health, of the connections' host and of the
-// sinks, the subscriptions to ephemeral events and to other edges' orders, and a
-// goroutine for each order. It waits for all of them. Events leave a
+// sinks, the subscriptions to ephemeral events and to other edges' orders, a goroutine
+// for each order, the membership of the mesh and the listener to revocations. It waits for all of them. Events leave a
 // connection in stream order; between connections nothing is ordered.
 package edge

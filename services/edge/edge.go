@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tidings/services/edge/connection"
+	"tidings/services/edge/ops"
 	"tidings/services/edge/ordinary"
 	"tidings/services/edge/raw"
 	"tidings/services/edge/tail"
@@ -25,6 +26,7 @@ type Edge struct {
 	tail    *tail.Tail
 	host    *connection.Host
 	metrics *metrics
+	desk    *ops.Desk
 
 	ordinary *ordinary.Sink
 	sinks    []connection.Sink // in the order in which they are tried; ordinary is the last
@@ -41,6 +43,7 @@ type health struct {
 	err   error     // nil while following works
 	since time.Time // of err
 	whole bool      // the tail has been filled up to the log's end once
+	lag   uint64    // entries of the log that were not seen yet
 }
 
 // New returns an edge. Nothing starts before Run.
@@ -61,6 +64,7 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Edge, error)
 		e.sinks = append(e.sinks, raw.New(e.host))
 	}
 	e.sinks = append(e.sinks, e.ordinary)
+	e.desk = ops.New(cfg.Node, e.host, e.tail, e.sinks)
 	return e, nil
 }
 
@@ -98,6 +102,14 @@ func (e *Edge) Run(ctx context.Context) error {
 	wg.Go(func() { e.follow(following) })
 	wg.Go(func() { e.probe(following) })
 	wg.Go(func() { e.watchHealth(following) })
+	if e.cfg.NATS != nil {
+		leave, err := e.join(following)
+		if err != nil {
+			stop()
+			return fmt.Errorf("edge: %w", err)
+		}
+		defer leave()
+	}
 	<-ctx.Done()
 	e.drain()
 	stop()
@@ -155,7 +167,7 @@ func (e *Edge) entry(en stream.Entry) {
 	switch {
 	case en.Event.Topic != "":
 		e.tail.Append(tail.Encode(en.Event, e.at))
-		e.metrics.followed.Inc()
+		e.metrics.followed.Add(1)
 	case en.Canary != nil:
 		e.tail.Skip(en.Seq)
 		e.canary.seen(en.Canary, e.metrics)
@@ -170,6 +182,7 @@ func (e *Edge) setHealth(lag uint64, err error) {
 	h := &e.health
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.lag = lag
 	h.whole = h.whole || err == nil && lag == 0
 	if (err == nil) == (h.err == nil) {
 		h.err = err

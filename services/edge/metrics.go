@@ -1,13 +1,18 @@
 package edge
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tidings/services/edge/connection"
+)
 
 // metrics are what an operator watches of an edge.
 type metrics struct {
-	followed, holes, notEvents, ephemeral, canaryFailed prometheus.Counter
-	lag                                                 prometheus.Gauge
-	canarySeconds                                       prometheus.Histogram
-	commands                                            *prometheus.CounterVec
+	followed                                  connection.Tally
+	holes, notEvents, ephemeral, canaryFailed prometheus.Counter
+	lag                                       prometheus.Gauge
+	canarySeconds                             prometheus.Histogram
+	commands                                  *prometheus.CounterVec
 }
 
 func newMetrics(e *Edge, reg prometheus.Registerer) *metrics {
@@ -18,7 +23,6 @@ func newMetrics(e *Edge, reg prometheus.Registerer) *metrics {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tidings_edge_" + name, Help: help}, fn)
 	}
 	m := &metrics{
-		followed:     counter("followed_events_total", "Events taken from the log."),
 		holes:        counter("holes_total", "Places where the log had dropped something before this edge saw it."),
 		notEvents:    counter("not_events_total", "Messages on event subjects whose topic is malformed; they are skipped."),
 		ephemeral:    counter("ephemeral_events_total", "Ephemeral events taken from NATS."),
@@ -33,7 +37,8 @@ func newMetrics(e *Edge, reg prometheus.Registerer) *metrics {
 		}, []string{"do", "result"}),
 	}
 	reg.MustRegister(
-		m.followed, m.holes, m.notEvents, m.ephemeral, m.canaryFailed, m.lag, m.canarySeconds, m.commands,
+		m.followed.Collector("tidings_edge_followed_events_total", "Events taken from the log."),
+		m.holes, m.notEvents, m.ephemeral, m.canaryFailed, m.lag, m.canarySeconds, m.commands,
 		gauge("connections", "Live connections.", func() float64 { return float64(e.host.Count()) }),
 		gauge("tail_bytes", "Bytes of the memory tail.", func() float64 { return float64(e.tail.Extent().Bytes) }),
 		gauge("tail_events", "Events in the memory tail.", func() float64 { return float64(e.tail.Extent().Frames) }),

@@ -62,7 +62,7 @@ func (p *Producer) store(ctx context.Context, b envelope.Batch) outcome {
 		p.metrics.stored(ack, len(it.Event.Data))
 		out.acks = append(out.acks, ack)
 	}
-	p.metrics.events.WithLabelValues(resultFailed).Add(float64(len(b.Items) - len(out.acks)))
+	p.metrics.count(resultFailed, len(b.Items)-len(out.acks))
 	return out
 }
 

@@ -3,6 +3,9 @@ package producer
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -22,9 +25,41 @@ const (
 
 // metrics are the service's counters.
 type metrics struct {
-	events *prometheus.CounterVec // by result
+	events *prometheus.CounterVec // by result; see count
 	bytes  prometheus.Counter
 	feed   *prometheus.CounterVec // by source and result
+
+	counts [4]atomic.Uint64 // the same as events, to be read; see countOf
+}
+
+// figures are what a producer tells the mesh about itself: events since its start.
+type figures struct {
+	Stored     uint64 `json:"stored"`
+	Duplicates uint64 `json:"duplicates"`
+	Refused    uint64 `json:"refused"`
+	Failed     uint64 `json:"failed"`
+	// UptimeS is in seconds.
+	UptimeS int64 `json:"uptime_s"`
+}
+
+// figures takes them now.
+func (m *metrics) figures(started time.Time) figures {
+	return figures{
+		Stored: m.countOf(resultStored).Load(), Duplicates: m.countOf(resultDuplicate).Load(),
+		Refused: m.countOf(resultRefused).Load(), Failed: m.countOf(resultFailed).Load(),
+		UptimeS: int64(time.Since(started).Seconds()),
+	}
+}
+
+// countOf returns the count of a result.
+func (m *metrics) countOf(result string) *atomic.Uint64 {
+	return &m.counts[slices.Index([]string{resultStored, resultDuplicate, resultRefused, resultFailed}, result)]
+}
+
+// count counts n events by what became of them.
+func (m *metrics) count(result string, n int) {
+	m.events.WithLabelValues(result).Add(float64(n))
+	m.countOf(result).Add(uint64(n))
 }
 
 // newMetrics makes the counters and registers them. All series exist from the
@@ -63,10 +98,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 // stored counts one event that the log acknowledged.
 func (m *metrics) stored(ack stream.Ack, size int) {
 	if ack.Duplicate {
-		m.events.WithLabelValues(resultDuplicate).Inc()
+		m.count(resultDuplicate, 1)
 		return
 	}
-	m.events.WithLabelValues(resultStored).Inc()
+	m.count(resultStored, 1)
 	m.bytes.Add(float64(size))
 }
 
@@ -79,6 +114,6 @@ func (m *metrics) refuse(err error) error {
 	} else if p, ok := errors.AsType[*httpx.Problem](err); ok && p.Status >= 500 {
 		result = resultFailed
 	}
-	m.events.WithLabelValues(result).Add(float64(n))
+	m.count(result, n)
 	return err
 }

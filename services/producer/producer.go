@@ -2,16 +2,19 @@ package producer
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tidings/shared/auth"
 	"tidings/shared/httpx"
+	"tidings/shared/mesh"
 	"tidings/shared/natsx"
 	"tidings/shared/stream"
 	"tidings/shared/subject"
@@ -23,6 +26,8 @@ const (
 	DefaultInFlight = 64
 	// MaxHooks bounds the configured webhooks; it only catches a broken file.
 	MaxHooks = 1000
+	// tagLetters is how long the tag of this start is, 40 bits.
+	tagLetters = 8
 )
 
 // Config is what a Producer needs to know. Its zero value takes events and nothing
@@ -40,6 +45,9 @@ type Config struct {
 	// InFlight bounds the requests held at once, for /v1/events and for /v1/hooks
 	// each; 0 means DefaultInFlight.
 	InFlight int
+	// Mesh is what Run joins, nil for none; Node and Version are told there.
+	Mesh          *mesh.Mesh
+	Node, Version string
 }
 
 // Producer is the service that takes events in. Make one with New.
@@ -125,9 +133,25 @@ func (p *Producer) Routes(e *echo.Echo) {
 	e.POST("/v1/hooks/:name", p.postHook)
 }
 
-// Run publishes the feed, if it is on, until ctx ends; then it returns nil, after
-// its goroutines have ended. The routes work with or without it.
+// Run joins the mesh and publishes the feed, if they are on, until ctx ends; then it
+// returns nil, after its goroutines have ended. The routes work with or without it. It
+// returns an error only if it could not start.
 func (p *Producer) Run(ctx context.Context) error {
+	if p.config.Mesh != nil {
+		started := time.Now()
+		member, err := p.config.Mesh.Join(mesh.Service{
+			Name: "producer", Node: p.config.Node, Tag: rand.Text()[:tagLetters], Version: p.config.Version,
+			Description: "takes events in", Figures: func() any { return p.metrics.figures(started) },
+		})
+		if err != nil {
+			return fmt.Errorf("producer: %w", err)
+		}
+		defer func() {
+			if err := member.Leave(); err != nil {
+				p.logger.Warn("the mesh could not be left in order", "err", err)
+			}
+		}()
+	}
 	if p.config.Feed {
 		p.runFeeds(ctx)
 	}

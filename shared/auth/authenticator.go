@@ -34,6 +34,8 @@ type Authenticator struct {
 	// from a program on this machine: curl, but no browser and no proxy. It is for
 	// development.
 	Local *Grant
+	// Revoked, if not nil, tells at once whether the token of a grant was taken back.
+	Revoked func(*Grant) bool
 }
 
 // Authenticate returns what the request may do, or an *Error. It looks for a Bearer
@@ -53,7 +55,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (*Grant, error) {
 			return nil, err
 		}
 		if present {
-			return a.Tickets.Redeem(r.Context(), ticket)
+			return a.standing(a.Tickets.Redeem(r.Context(), ticket))
 		}
 	}
 	token, present, err := cookieOf(r.Header)
@@ -80,7 +82,15 @@ func (a *Authenticator) Verify(ctx context.Context, token string) (*Grant, error
 	if a.Verifier == nil {
 		return nil, invalid("this server accepts no tokens")
 	}
-	return a.Verifier.Verify(ctx, token)
+	return a.standing(a.Verifier.Verify(ctx, token))
+}
+
+// standing refuses a grant whose token was revoked.
+func (a *Authenticator) standing(g *Grant, err error) (*Grant, error) {
+	if err == nil && a.Revoked != nil && a.Revoked(g) {
+		return nil, &Error{Code: CodeTokenRevoked, Reason: "the token has been revoked: get a new one"}
+	}
+	return g, err
 }
 
 // bearer returns the token of the Authorization headers. Another scheme is not

@@ -12,6 +12,8 @@ const (
 	CodeTokenExpired = "token_expired"
 	// CodeTokenInvalid: the token is not acceptable here; the same one never will be.
 	CodeTokenInvalid = "token_invalid"
+	// CodeTokenRevoked: the token was good and has been taken back.
+	CodeTokenRevoked = "token_revoked"
 	// CodeTicketInvalid: the ticket is unknown, used or past its time.
 	CodeTicketInvalid = "ticket_invalid"
 	// CodeOriginRefused: a cookie came with a request another site may have caused.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"tidings/shared/subject"
@@ -137,10 +138,5 @@ func plain(list []subject.Pattern) []string {
 
 // covered reports whether a single pattern of have covers p.
 func covered(have []subject.Pattern, p subject.Pattern) bool {
-	for _, h := range have {
-		if h.Covers(p) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(have, func(h subject.Pattern) bool { return h.Covers(p) })
 }

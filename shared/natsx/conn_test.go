@@ -270,3 +270,59 @@ func TestStatsExternal(t *testing.T) {
 		})
 	}
 }
+
+func TestDetails(t *testing.T) {
+	t.Parallel()
+	c := testkit.NATS(t)
+	want := wanted()
+	want.MaxAge, want.MaxMsgsPerSubject = time.Hour, 7
+	ensure(t, c, want)
+	ensure(t, c, jetstream.StreamConfig{Name: "EMPTY", Subjects: []string{"e"}, Storage: jetstream.MemoryStorage})
+	for range 3 {
+		if _, err := c.JS.Publish(t.Context(), "s.a", []byte("12345")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stream, err := c.JS.Stream(t.Context(), "S")
+	if err != nil {
+		t.Fatal(err)
+	}
+	worker, err := stream.CreateConsumer(t.Context(), jetstream.ConsumerConfig{Durable: "worker", AckPolicy: jetstream.AckExplicitPolicy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := worker.Next(); err != nil {
+		t.Fatal(err)
+	}
+	list, err := c.Details(t.Context())
+	if err != nil || len(list) != 2 {
+		t.Fatalf("%d streams, %v", len(list), err)
+	}
+	empty, s := list[0], list[1]
+	if empty.Name == "S" {
+		empty, s = s, empty
+	}
+	if !empty.Memory || !empty.FirstTime.IsZero() || len(empty.List) != 0 || empty.Created.IsZero() {
+		t.Errorf("the empty one: %+v", empty)
+	}
+	if s.Memory || s.FirstTime.IsZero() || s.LastTime.Before(s.FirstTime) || s.MaxPerSubject != 7 || s.MaxMessages != -1 || s.MaxAge != time.Hour || s.Replicas != 1 || len(s.Subjects) != 1 {
+		t.Errorf("the stream: %+v", s)
+	}
+	if len(s.List) != 1 || s.More {
+		t.Fatalf("consumers: %+v", s.List)
+	}
+	k := s.List[0]
+	if k.LastActive.IsZero() || k.Created.IsZero() {
+		t.Errorf("the consumer: %+v", k)
+	}
+	k.LastActive, k.Created = time.Time{}, time.Time{}
+	if k != (natsx.ConsumerStats{Name: "worker", Durable: true, Delivered: 1, Pending: 2, AckPending: 1}) {
+		t.Errorf("the consumer: %+v", k)
+	}
+	c.Embedded().Stop()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := c.Details(ctx); !errors.Is(err, natsx.ErrAway) {
+		t.Errorf("of a stopped server: %v", err)
+	}
+}

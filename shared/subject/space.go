@@ -40,6 +40,12 @@ func (s Space) Canary(node string) string { return s.prefix + ".ev.sys.canary." 
 // Control returns a control subject: "tidings.ctl.revoke".
 func (s Space) Control(name string) string { return s.prefix + ".ctl." + name }
 
+// Service returns the subject on which one instance of a service answers a question:
+// "tidings.svc.edge.<tag>.connections". Each part is one literal token.
+func (s Space) Service(service, tag, question string) string {
+	return s.prefix + ".svc." + service + "." + tag + "." + question
+}
+
 // EventTopic returns the topic of an event subject, or false when the subject is
 // not one or its tail is not a canonical topic.
 func (s Space) EventTopic(subj string) (Topic, bool) { return s.topic(subj, ".ev.") }

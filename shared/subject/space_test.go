@@ -32,6 +32,7 @@ func TestSpaceNames(t *testing.T) {
 		{s.Ephemeral("room.ops"), "tidings.eph.room.ops"},
 		{s.Control("revoke"), "tidings.ctl.revoke"},
 		{s.Canary("edge-1"), "tidings.ev.sys.canary.edge-1"},
+		{s.Service("edge", "T4G", "topics"), "tidings.svc.edge.T4G.topics"},
 		{s.Canary("a.b c"), "tidings.ev.sys.canary.a=2Eb=20c"},
 		{s.Stream("EVENTS"), "tidings_EVENTS"},
 	} {

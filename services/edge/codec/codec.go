@@ -48,6 +48,29 @@ func (c *Codec) Socket() bool { return c.form == formSocket }
 // Deflate reports whether the stream is a WebSocket that takes compressed messages.
 func (c *Codec) Deflate() bool { return c.packed && c.Socket() }
 
+// Transport names what the stream is: "sse", "ws" or "poll".
+func (c *Codec) Transport() string {
+	switch c.form {
+	case formSocket:
+		return "ws"
+	case formList:
+		return "poll"
+	case formSSE, formChunked:
+	}
+	return "sse"
+}
+
+// Encoding names its compression: "gzip", "deflate" or "none".
+func (c *Codec) Encoding() string {
+	switch {
+	case c.Gzip():
+		return "gzip"
+	case c.Deflate():
+		return "deflate"
+	}
+	return "none"
+}
+
 // Same reports whether frames are written in the same bytes as with another codec.
 func (c *Codec) Same(o *Codec) bool { return c.form == o.form && c.packed == o.packed }
 

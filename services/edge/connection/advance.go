@@ -55,7 +55,7 @@ func (c *Conn) CatchUp(ctx context.Context) ([]byte, error) {
 		buf = c.AppendEvent(buf, e.Event, event.Cursor{Epoch: reached.Epoch, Seq: e.Seq})
 		count++
 	}
-	c.h.Metrics.Delivered.Add(float64(count))
+	c.h.Metrics.Delivered.Add(count)
 	if c.Cursor == reached {
 		return c.Pack(buf), pause(ctx, stalePause)
 	}

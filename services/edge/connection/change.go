@@ -124,6 +124,9 @@ func (c *Conn) judge(ch *Change) error {
 	if ch.User != c.user {
 		return Unknown()
 	}
+	if ch.Grant != nil && c.h.bars.token(TokenHash(ch.Grant.TokenID)) {
+		return &auth.Error{Code: auth.CodeTokenRevoked, Reason: "the token has been revoked: get a new one"}
+	}
 	add := c.missing(ch)
 	after := len(c.Patterns) + len(add)
 	for _, p := range c.Patterns {
@@ -148,7 +151,7 @@ func (c *Conn) Apply(ch *Change, add, remove []subject.Pattern) {
 	c.Patterns = append(slices.Clip(c.Patterns), add...)
 	c.starts.add(add, c.Cursor.Seq)
 	if ch.Grant != nil {
-		c.end = nanoseconds(ch.Grant.Expires)
+		c.end, c.token = nanoseconds(ch.Grant.Expires), TokenHash(ch.Grant.TokenID)
 		if c.Socket() {
 			c.Grant = ch.Grant
 		}

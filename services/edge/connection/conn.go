@@ -1,6 +1,9 @@
 package connection
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"net/netip"
 	"time"
 
 	"tidings/services/edge/codec"
@@ -39,25 +42,65 @@ type Conn struct {
 	// WasAway says that tidings.away was sent and not yet taken back.
 	WasAway bool
 
+	resumed          bool
+	caughtUp         bool // tidings.live was sent
 	h                *Host
 	slot, generation uint32 // of the registry
 	user             string
-	ip               string  // "" unless addresses are counted
-	end              int64   // when the token ends, in nanoseconds since 1970; 0 is never
+	ip               address
+	token            uint64  // TokenHash of the token's id; 0 if it has none
+	since            int64   // when it was admitted; times are in nanoseconds since 1970
+	end              int64   // when the token ends; 0 is never
 	starts           *starts // where each topic begins while a rewind is replayed, else nil
-	resumed          bool
-	caughtUp         bool // tidings.live was sent
+}
+
+// address is a client's, in IPv6's form: half of what a netip.Addr takes, and nothing
+// elsewhere. The zero address is that of a client that has none.
+type address [16]byte
+
+// addressOf reads an address as a request has it.
+func addressOf(s string) address {
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return address{}
+	}
+	return a.As16()
 }
 
 func newConn(h *Host, r *Request) *Conn {
 	c := &Conn{h: h, Codec: r.Codec, user: r.Grant.User, end: nanoseconds(r.Grant.Expires), Patterns: r.Patterns}
+	c.since, c.ip, c.token = time.Now().UnixNano(), addressOf(r.IP), TokenHash(r.Grant.TokenID)
 	if c.Socket() {
 		c.Grant = r.Grant
 	}
-	if h.cfg.PerIP > 0 {
-		c.ip = r.IP
-	}
 	return c
+}
+
+// User returns whose connection it is. It never changes.
+func (c *Conn) User() string { return c.user }
+
+// Since returns when the connection was admitted.
+func (c *Conn) Since() time.Time { return time.Unix(0, c.since) }
+
+// IP returns the client's address, which is not valid if it has none. It never changes.
+func (c *Conn) IP() netip.Addr {
+	if c.ip == (address{}) {
+		return netip.Addr{}
+	}
+	return netip.AddrFrom16(c.ip).Unmap()
+}
+
+// Token returns the TokenHash of the token's id, which a newer token changes.
+func (c *Conn) Token() uint64 { return c.token }
+
+// TokenHash stands for a token's id in 8 bytes; 0 is no id. Who issues tokens might
+// find two ids with one hash, and would gain nothing.
+func TokenHash(id string) uint64 {
+	if id == "" {
+		return 0
+	}
+	sum := sha256.Sum256([]byte(id))
+	return max(binary.LittleEndian.Uint64(sum[:]), 1)
 }
 
 // nanoseconds is a time as Conn keeps it, in a third of the memory.

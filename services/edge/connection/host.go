@@ -76,6 +76,7 @@ type Host struct {
 	tag      string        // of this edge, in the names of its connections
 	reads    chan struct{} // a slot for each read of the stream under way
 	conns    registry
+	bars     bars
 	draining atomic.Bool
 }
 
@@ -190,6 +191,10 @@ type Sink interface {
 	Serve(c echo.Context, s *Conn, start Start) bool
 	// Poke makes the connections notice that the log went away or came back.
 	Poke()
+	// Look shows every connection to fn, one after the other, each by its owner: fn must
+	// be quick. It keeps and changes nothing of a Sight, and is not called once Look has
+	// returned. The only error is that of ctx, and some were not shown then.
+	Look(ctx context.Context, fn func(*Sight)) error
 	// LeaveWithin sends every connection away at a random moment within d.
 	LeaveWithin(d time.Duration)
 }

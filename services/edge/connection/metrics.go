@@ -1,12 +1,32 @@
 package connection
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Tally is a counter that can be read. The zero Tally counts from 0.
+type Tally struct{ n atomic.Uint64 }
+
+// Add counts n more.
+func (t *Tally) Add(n int) { t.n.Add(uint64(n)) }
+
+// Value returns the count.
+func (t *Tally) Value() uint64 { return t.n.Load() }
+
+// Collector returns the counter for Prometheus.
+func (t *Tally) Collector(name, help string) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(t.Value()) })
+}
 
 // Metrics are what an operator watches of the connections.
 type Metrics struct {
-	// Delivered counts events, Bytes what was written in all, EphemeralDropped the
-	// ephemeral events that a busy connection did not get.
-	Delivered, Bytes, EphemeralDropped prometheus.Counter
+	// Delivered counts events.
+	Delivered Tally
+	// Bytes counts what was written in all, EphemeralDropped the ephemeral events that
+	// a busy connection did not get.
+	Bytes, EphemeralDropped prometheus.Counter
 	// Ends counts streams by the cause of their end.
 	Ends *prometheus.CounterVec
 
@@ -21,7 +41,6 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	m := &Metrics{
 		EphemeralDropped: counter("ephemeral_dropped_total", "Ephemeral events a busy connection did not get."),
-		Delivered:        counter("delivered_events_total", "Events written to connections."),
 		Bytes:            counter("delivered_bytes_total", "Bytes written to connections, control events included, as sent."),
 		gaps:             counter("gaps_total", "tidings.gap events sent: history that was gone."),
 		rangeReads:       counter("range_reads_total", "Reads of the stream for connections behind the tail."),
@@ -32,6 +51,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "tidings_edge_ends_total", Help: "Streams ended, by cause: gone, stalled, silent, broken, failed, answered (a poll), or the code of the bye.",
 		}, []string{"cause"}),
 	}
-	reg.MustRegister(m.EphemeralDropped, m.Delivered, m.Bytes, m.gaps, m.rangeReads, m.connects, m.Ends)
+	reg.MustRegister(m.Delivered.Collector("tidings_edge_delivered_events_total", "Events written to connections."),
+		m.EphemeralDropped, m.Bytes, m.gaps, m.rangeReads, m.connects, m.Ends)
 	return m
 }

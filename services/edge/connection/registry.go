@@ -14,6 +14,9 @@ type Member interface {
 	// Post hands a change over, which the connection's owner then applies or refuses.
 	// It does not block.
 	Post(ch *Change)
+	// Dismiss ends the connection with a reason. It does not block, and may be called
+	// more than once.
+	Dismiss(b wire.Bye)
 }
 
 // registry admits connections within the bounds and finds them.
@@ -24,12 +27,12 @@ type registry struct {
 	total int
 	moves uint64 // of connections, in and out
 	users map[string]int
-	ips   map[string]int
+	ips   map[address]int
 	idle  chan struct{} // closed while there are no connections
 }
 
 func (r *registry) init() {
-	r.users, r.ips = map[string]int{}, map[string]int{}
+	r.users, r.ips = map[string]int{}, map[address]int{}
 	r.idle = make(chan struct{})
 	close(r.idle)
 }
@@ -52,7 +55,7 @@ func (r *registry) admit(c *Conn, cfg *Config) *wire.Bye {
 	r.total++
 	r.moves++
 	r.users[c.user]++
-	if c.ip != "" {
+	if cfg.PerIP > 0 {
 		r.ips[c.ip]++
 	}
 	c.slot, c.generation = r.members.Put(nil)
@@ -67,7 +70,7 @@ func (r *registry) release(c *Conn) {
 	defer r.mu.Unlock()
 	r.moves++
 	decrement(r.users, c.user)
-	if c.ip != "" {
+	if c.h.cfg.PerIP > 0 {
 		decrement(r.ips, c.ip)
 	}
 	if r.total--; r.total == 0 {
@@ -75,7 +78,7 @@ func (r *registry) release(c *Conn) {
 	}
 }
 
-func decrement(m map[string]int, key string) {
+func decrement[K comparable](m map[K]int, key K) {
 	if m[key]--; m[key] <= 0 {
 		delete(m, key)
 	}

@@ -8,8 +8,8 @@
 //
 // # Concurrency
 //
-// A stream belongs to one goroutine; others wake it, offer it ephemeral events, and
-// hand it changes through channels. The reader of a WebSocket runs its commands one
+// A stream belongs to one goroutine; others wake it, offer it ephemeral events, hand it
+// changes and its end through channels, and look at it under its lock. The reader of a WebSocket runs its commands one
 // after the other and ends before its stream's goroutine does. What the sink knows of
 // all streams is guarded by its lock. Sink.Run waits for the connections that were
 // taken over.

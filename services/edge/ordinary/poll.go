@@ -27,11 +27,18 @@ func (s *Sink) Poll(c echo.Context, conn *connection.Conn, start connection.Star
 	o := newStream(s.h, conn, nil)
 	s.join(o)
 	defer s.leave(o)
+	if s.h.Barred(conn) {
+		o.Dismiss(wire.Revoked)
+	}
 	o.view = s.h.Config().Tail.Join(o, conn.Patterns)
 	defer o.view.Leave()
 	ctx := c.Request().Context()
 	items, err := o.poll(ctx, start, wait)
+	dismissed, ok := errors.AsType[*dismissal](err)
 	switch {
+	case ok:
+		s.h.Release(conn, dismissed.bye.Code)
+		return Problem(dismissed.bye)
 	case ctx.Err() != nil:
 		s.h.Release(conn, connection.CauseGone)
 		return err
@@ -43,6 +50,12 @@ func (s *Sink) Poll(c echo.Context, conn *connection.Conn, start connection.Star
 	return respond(c, items, o.Cursor)
 }
 
+// dismissal ends a poll with a reason.
+type dismissal struct{ bye wire.Bye }
+
+// Error implements error.
+func (d *dismissal) Error() string { return "dismissed: " + d.bye.Code }
+
 // poll collects the items of the answer.
 func (o *stream) poll(ctx context.Context, start connection.Start, wait time.Duration) ([]byte, error) {
 	if _, end := o.Expiry(time.Now()); !end.IsZero() {
@@ -52,7 +65,13 @@ func (o *stream) poll(ctx context.Context, start connection.Start, wait time.Dur
 	defer enough.Stop()
 	items := o.Begin(start.Void)
 	for {
+		select {
+		case b := <-o.bye:
+			return nil, &dismissal{b}
+		default:
+		}
 		more, err := o.collect(ctx, &items)
+		o.note(err == nil && !more)
 		if err != nil {
 			return nil, err
 		}
@@ -67,6 +86,8 @@ func (o *stream) poll(ctx context.Context, start connection.Start, wait time.Dur
 			return nil, ctx.Err()
 		case <-enough.C:
 			return nil, nil
+		case b := <-o.bye:
+			return nil, &dismissal{b}
 		case after := <-o.leave:
 			enough.Reset(min(after, wait))
 		case <-o.wake:
@@ -103,7 +124,7 @@ func (o *stream) collect(ctx context.Context, items *[]byte) (bool, error) {
 	for _, f := range chosen {
 		*items = append(*items, o.Bytes(o.tail, f)...)
 	}
-	o.h.Metrics.Delivered.Add(float64(len(chosen)))
+	o.h.Metrics.Delivered.Add(len(chosen))
 	return !all || n == len(b.frames), nil
 }
 

@@ -40,8 +40,11 @@ func (s *Sink) RefuseSocket(c echo.Context, shake *websocket.Handshake, b wire.B
 	return nil
 }
 
-// Problem is a refusal where a status is seen: that of a long-poll.
+// Problem is a refusal, or an end, where a status is seen: that of a long-poll.
 func Problem(b wire.Bye) error {
+	if !b.Return {
+		return httpx.NewProblem(http.StatusForbidden, b.Code, b.Reason)
+	}
 	b = b.WithRetry()
 	return httpx.NewProblem(http.StatusServiceUnavailable, b.Code, b.Reason).
 		WithRetryAfter(time.Duration(b.RetryMS) * time.Millisecond)

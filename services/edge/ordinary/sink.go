@@ -89,6 +89,9 @@ func (s *Sink) Serve(c echo.Context, conn *connection.Conn, start connection.Sta
 func (s *Sink) serve(ctx context.Context, o *stream, start connection.Start) {
 	s.join(o)
 	defer s.leave(o)
+	if s.h.Barred(o.Conn) {
+		o.Dismiss(wire.Revoked)
+	}
 	o.view = s.h.Config().Tail.Join(o, o.Patterns)
 	defer o.view.Leave()
 	retry, words := o.Opening(start.Void)

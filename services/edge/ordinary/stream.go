@@ -13,6 +13,7 @@ import (
 	"tidings/services/edge/connection"
 	"tidings/services/edge/tail"
 	"tidings/services/edge/wire"
+	"tidings/shared/event"
 	"tidings/shared/httpx"
 )
 
@@ -44,18 +45,26 @@ type stream struct {
 
 	lastSent time.Time
 
+	// What others see. The stream alone changes these and its Conn's topics and token,
+	// and holds mu when it does.
+	mu    sync.Mutex
+	at    event.Cursor
+	live  bool
+	since time.Time // when the write under way began, zero if there is none
+
 	wake      chan struct{} // 1 slot
 	ephemeral chan *tail.Frame
 	changes   chan *connection.Change
 	leave     chan time.Duration // 1 slot: leave after
+	bye       chan wire.Bye      // 1 slot: leave now
 	ended     atomic.Bool        // nobody takes changes any more
 }
 
 func newStream(h *connection.Host, c *connection.Conn, out writer) *stream {
 	return &stream{
-		Conn: c, h: h, tail: h.Config().Tail, out: out,
+		Conn: c, h: h, tail: h.Config().Tail, out: out, at: c.Cursor,
 		wake: make(chan struct{}, 1), ephemeral: make(chan *tail.Frame, ephemeralSlots),
-		changes: make(chan *connection.Change, changeSlots), leave: make(chan time.Duration, 1),
+		changes: make(chan *connection.Change, changeSlots), leave: make(chan time.Duration, 1), bye: make(chan wire.Bye, 1),
 	}
 }
 
@@ -112,6 +121,18 @@ func (o *stream) leaveWithin(d time.Duration) {
 	}
 }
 
+// Dismiss implements connection.Member. A write under way gets a moment more, and
+// then ends the stream.
+func (o *stream) Dismiss(b wire.Bye) {
+	select {
+	case o.bye <- b:
+	default: // it was dismissed before
+	}
+	if w, ok := o.out.(*takenWriter); ok {
+		w.hurry()
+	}
+}
+
 // cut breaks a connection that was taken over.
 func (o *stream) cut() {
 	if o.nc != nil {
@@ -124,6 +145,8 @@ func (o *stream) cut() {
 func (o *stream) run(ctx context.Context) string {
 	bye, err := o.stream(ctx)
 	switch {
+	case err != nil && len(o.bye) > 0: // it ended before it could be told
+		return (<-o.bye).Code
 	case err == nil:
 		_ = o.send(o.Farewell(bye)) // the last word may not be heard; the stream ends anyway
 		return bye.Code
@@ -149,7 +172,13 @@ func (o *stream) stream(ctx context.Context) (wire.Bye, error) {
 	ready := make(chan struct{})
 	close(ready)
 	for {
+		select {
+		case b := <-o.bye: // nothing more is sent to whom was told to leave
+			return b, nil
+		default:
+		}
 		more, err := o.advance(ctx)
+		o.note(err == nil && !more)
 		if err == nil && !more {
 			err = o.send(o.Pack(o.AppendState(nil)))
 		}
@@ -167,6 +196,8 @@ func (o *stream) stream(ctx context.Context) (wire.Bye, error) {
 		case <-ctx.Done():
 			return wire.Bye{}, ctx.Err()
 		case <-o.wake:
+		case b := <-o.bye:
+			return b, nil
 		case f := <-o.ephemeral:
 			err = o.sendEphemeral(f)
 		case ch := <-o.changes:
@@ -217,6 +248,7 @@ func (o *stream) advance(ctx context.Context) (bool, error) {
 	case errors.Is(err, tail.ErrEpoch):
 		return true, o.send(o.Pack(o.AppendNewEpoch(nil)))
 	case errors.Is(err, tail.ErrBehind):
+		o.note(false)
 		buf, err := o.CatchUp(ctx)
 		if err != nil {
 			return false, err
@@ -234,7 +266,7 @@ func (o *stream) advance(ctx context.Context) (bool, error) {
 		b.blocks = append(b.blocks, o.Bytes(o.tail, f))
 		o.Count(o.tail, f)
 	}
-	o.h.Metrics.Delivered.Add(float64(len(chosen)))
+	o.h.Metrics.Delivered.Add(len(chosen))
 	return !all || n == len(b.frames), o.send(b.blocks...)
 }
 
@@ -243,7 +275,7 @@ func (o *stream) sendEphemeral(f *tail.Frame) error {
 	if o.ID.Is(f.Except) {
 		return nil
 	}
-	o.h.Metrics.Delivered.Inc()
+	o.h.Metrics.Delivered.Add(1)
 	b := o.Bytes(o.tail, f)
 	o.Count(o.tail, f)
 	return o.send(b)
@@ -262,7 +294,9 @@ func (o *stream) change(ch *connection.Change, t *timers) {
 	for _, p := range add {
 		o.view.Add(p)
 	}
+	o.mu.Lock()
 	o.Apply(ch, add, remove)
+	o.mu.Unlock()
 	o.in.grant(o.Grant)
 	t.appoint(o)
 }
@@ -278,7 +312,9 @@ func (o *stream) send(buffers ...[]byte) error {
 	}
 	o.lastSent = time.Now()
 	o.h.Metrics.Bytes.Add(float64(n))
+	o.writing(o.lastSent)
 	err := o.out.Write(buffers...)
+	o.writing(time.Time{})
 	if time.Since(o.lastSent) > o.h.Config().Heartbeat {
 		o.in.forgive() // its reader could not hand on what it heard
 	}

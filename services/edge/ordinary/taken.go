@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -109,8 +110,33 @@ func part(nc net.Conn) {
 
 // takenWriter writes to a connection that was taken over.
 type takenWriter struct {
-	nc    net.Conn
-	stall time.Duration
+	nc      net.Conn
+	stall   time.Duration
+	hurried atomic.Bool
+}
+
+// hurry gives a write that is under way, and every other one from now on, a moment
+// only.
+func (w *takenWriter) hurry() {
+	w.hurried.Store(true)
+	_ = w.nc.SetWriteDeadline(time.Now().Add(partingTime)) // what fails here is over already
+}
+
+// arm sets the deadline of a write. Whoever hurries it meanwhile finds that done, or
+// is found here.
+func (w *takenWriter) arm() error {
+	for {
+		hurried, d := w.hurried.Load(), w.stall
+		if hurried {
+			d = min(d, partingTime)
+		}
+		if err := w.nc.SetWriteDeadline(time.Now().Add(d)); err != nil {
+			return fmt.Errorf("deadline: %w", err)
+		}
+		if w.hurried.Load() == hurried {
+			return nil
+		}
+	}
 }
 
 // Write implements writer. The buffers go out together: TLS makes a record of each
@@ -122,8 +148,8 @@ func (w *takenWriter) Write(buffers ...[]byte) error {
 	}
 	for len(b) > 0 {
 		n := min(len(b), httpx.StreamPiece)
-		if err := w.nc.SetWriteDeadline(time.Now().Add(w.stall)); err != nil {
-			return fmt.Errorf("deadline: %w", err)
+		if err := w.arm(); err != nil {
+			return err
 		}
 		if _, err := w.nc.Write(b[:n]); err != nil {
 			return fmt.Errorf("write: %w", err)

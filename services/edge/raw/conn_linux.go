@@ -11,6 +11,7 @@ import (
 	"tidings/services/edge/codec"
 	"tidings/services/edge/connection"
 	"tidings/services/edge/tail"
+	"tidings/services/edge/wire"
 	"tidings/shared/event"
 )
 
@@ -29,7 +30,7 @@ type conn struct {
 	// of a control event or a read. While there is any, the connection is not idle.
 	pending []byte
 	offered *tail.Frame // the last ephemeral frame, which overlapping patterns bring twice
-	changes *waiting    // those that came while reading
+	read    *read       // the read of the stream under way, or the rest of its handler, else nil
 
 	lastSent time.Duration // times are since Sink.start; 0 is never
 	progress time.Duration // when the socket last took something while pending
@@ -43,8 +44,16 @@ type conn struct {
 	dirty       bool
 	blocked     bool // the socket was full
 	idle        bool // it has everything its rooms were told of; frames may be written as they come
-	reading     bool // a read of the stream is under way, or the handler is not done
 	closed      bool
+}
+
+// read is what a connection waits for that reads the stream, and what waits for it. A
+// new one waits in the same way for its handler, since its client may wish a change as
+// soon as it has read the first words.
+type read struct {
+	from    event.Cursor // where it was when the read began
+	changes *waiting
+	bye     *wire.Bye // the end, nil if it goes on
 }
 
 // joined is several frames in one piece.
@@ -73,6 +82,11 @@ func (w *waiting) inOrder() []*connection.Change {
 // Post implements connection.Member.
 func (c *conn) Post(ch *connection.Change) {
 	c.shard.post(task{kind: taskChange, conn: c, change: ch})
+}
+
+// Dismiss implements connection.Member.
+func (c *conn) Dismiss(b wire.Bye) {
+	c.shard.post(task{kind: taskDismiss, conn: c, result: &result{bye: &b}})
 }
 
 // hangUp closes the socket. What was written is still sent; what the client sent
@@ -192,7 +206,7 @@ func (s *shard) resume(ctx context.Context, c *conn) {
 func (s *shard) pump(ctx context.Context, c *conn) {
 	c.idle = false
 	for range pumpRounds {
-		if c.closed || c.reading || c.pending != nil || c.parting() {
+		if c.closed || c.read != nil || c.pending != nil || c.parting() {
 			return
 		}
 		s.seats = s.seats[:0]
@@ -206,7 +220,7 @@ func (s *shard) pump(ctx context.Context, c *conn) {
 			s.write(c, c.AppendNewEpoch(nil))
 			continue
 		case errors.Is(err, tail.ErrBehind):
-			s.read(ctx, c)
+			s.catchUp(ctx, c)
 			return
 		}
 		chosen, all := c.Choose(frames[:n], connection.DeliverBytes)
@@ -224,14 +238,43 @@ func (s *shard) pump(ctx context.Context, c *conn) {
 	s.post(task{kind: taskPump, conn: c})
 }
 
-// read reads the stream for a connection behind the tail, in a goroutine that the
+// catchUp reads the stream for a connection behind the tail, in a goroutine that the
 // shard waits for.
-func (s *shard) read(ctx context.Context, c *conn) {
-	c.reading = true
+func (s *shard) catchUp(ctx context.Context, c *conn) {
+	c.read = &read{from: c.Cursor}
 	s.others.Go(func() {
 		buf, err := c.CatchUp(ctx)
-		s.post(task{kind: taskRead, conn: c, result: &result{buf, err}})
+		s.post(task{kind: taskRead, conn: c, result: &result{buf: buf, err: err}})
 	})
+}
+
+// readDone goes on after a read of the stream.
+func (s *shard) readDone(ctx context.Context, c *conn, r *read, got *result) {
+	switch {
+	case r.bye != nil:
+	case got.err != nil:
+		if ctx.Err() == nil {
+			s.r.h.Config().Logger.Warn("a connection ended for a failed read of the log; it can resume", "err", got.err)
+		}
+		s.close(c, connection.CauseFailed)
+	default:
+		s.push(c, got.buf)
+	}
+	s.settle(ctx, c, r)
+	s.pump(ctx, c)
+}
+
+// settle does what waited for a connection.
+func (s *shard) settle(ctx context.Context, c *conn, r *read) {
+	if r == nil {
+		return
+	}
+	if r.bye != nil && !c.closed {
+		s.dismiss(c, *r.bye)
+	}
+	for _, ch := range r.changes.inOrder() {
+		s.change(ctx, c, ch)
+	}
 }
 
 // write packs and pushes.

@@ -18,4 +18,7 @@
 // connection.Conn belongs to the goroutine of that read; the commands of a WebSocket
 // run one after the other, each in a goroutine of its own. Sink.Run waits for the
 // shards, the poller, the reads and the commands.
+//
+// Look shows the connections of each shard from its goroutine, some in each turn; of
+// those that read the stream it shows where they were before.
 package raw

@@ -49,6 +49,7 @@ func (s *shard) enter(c *conn, p subject.Pattern) *room {
 		s.rooms[p] = m
 	}
 	m.conns = append(m.conns, c)
+	m.recount()
 	c.rooms = append(c.rooms, m)
 	return m
 }
@@ -60,10 +61,14 @@ func (s *shard) leave(c *conn, p subject.Pattern) {
 	m := c.rooms[i]
 	c.rooms = slices.Delete(c.rooms, i, i+1)
 	m.conns = slices.Delete(m.conns, slices.Index(m.conns, c), slices.Index(m.conns, c)+1)
+	m.recount()
 	if len(m.conns) == m.closed {
 		s.spoil(m)
 	}
 }
+
+// recount tells the tail how many connections the room stands for.
+func (m *room) recount() { m.seat.StandFor(len(m.conns) - m.closed) }
 
 // spoil marks a room for tidy.
 func (s *shard) spoil(m *room) {
@@ -146,19 +151,10 @@ func (s *shard) change(ctx context.Context, c *conn, ch *connection.Change) {
 	switch {
 	case c.closed, c.parting():
 		ch.Refuse()
-	case c.reading:
-		c.changes = &waiting{ch, c.changes}
+	case c.read != nil:
+		c.read.changes = &waiting{ch, c.read.changes}
 	default:
 		s.apply(ctx, c, ch)
-	}
-}
-
-// changeWaiting applies the changes that came while a connection was reading.
-func (s *shard) changeWaiting(ctx context.Context, c *conn) {
-	changes := c.changes.inOrder()
-	c.changes = nil
-	for _, ch := range changes {
-		s.change(ctx, c, ch)
 	}
 }
 

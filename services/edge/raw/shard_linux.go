@@ -45,31 +45,35 @@ type task struct {
 	room   *room
 	frame  *tail.Frame
 	change *connection.Change
-	result *result       // of taskRead, taskReply, and taskAdd of a WebSocket
+	result *result       // of taskRead, taskReply, taskDismiss, taskLook, and taskAdd of a WebSocket
 	within time.Duration // of taskLeave
 }
 
-// result is what a goroutine outside of the shard comes with. It is apart from
-// the task because tasks are many and results few.
+// result is what else somebody outside of the shard comes with. It is apart from the
+// task because tasks are many and results few.
 type result struct {
-	buf []byte // to be written
-	err error
+	buf  []byte // to be written
+	err  error
+	bye  *wire.Bye // of taskDismiss
+	look *look     // of taskLook
 }
 
 type taskKind uint8
 
 const (
-	taskAdd    taskKind = iota // conn is new
-	taskFrame                  // room has a new frame
-	taskOffer                  // room has an ephemeral frame
-	taskReset                  // room's log is another one
-	taskReady                  // conn's socket may take more, or has something to say
-	taskGone                   // conn's client left
-	taskRead                   // conn's read of the stream is done
-	taskPump                   // conn has more to read
-	taskReply                  // conn's command is done
-	taskChange                 // conn is to have other topics, or a new token
-	taskLeave                  // all are to leave
+	taskAdd     taskKind = iota // conn is new
+	taskFrame                   // room has a new frame
+	taskOffer                   // room has an ephemeral frame
+	taskReset                   // room's log is another one
+	taskReady                   // conn's socket may take more, or has something to say
+	taskGone                    // conn's client left
+	taskRead                    // conn's read of the stream is done
+	taskPump                    // conn has more to read
+	taskReply                   // conn's command is done
+	taskChange                  // conn is to have other topics, or a new token
+	taskDismiss                 // conn is to leave
+	taskLook                    // all are to be shown
+	taskLeave                   // all are to leave
 )
 
 // shard writes to a share of the connections from one goroutine. Others reach it
@@ -125,6 +129,8 @@ func (s *shard) post(t task) {
 			s.r.h.Release(&t.conn.Conn, connection.CauseGone)
 		case taskChange:
 			t.change.Refuse()
+		case taskLook:
+			t.result.look.done()
 		default:
 		}
 	}
@@ -214,6 +220,9 @@ func (s *shard) turn(ctx context.Context) {
 		case taskReset:
 			s.flush()
 			s.resetRoom(ctx, t.room)
+		case taskLook:
+			s.flush()
+			s.show(t.result.look)
 		default:
 			s.flush()
 			s.connTask(ctx, t)
@@ -240,7 +249,7 @@ func (s *shard) turn(ctx context.Context) {
 // are shared by all shards.
 func (s *shard) report() {
 	if s.bytes > 0 {
-		s.r.h.Metrics.Delivered.Add(float64(s.delivered))
+		s.r.h.Metrics.Delivered.Add(s.delivered)
 		s.r.h.Metrics.Bytes.Add(float64(s.bytes))
 		s.delivered, s.bytes = 0, 0
 	}
@@ -249,8 +258,9 @@ func (s *shard) report() {
 // connTask does what concerns one connection.
 func (s *shard) connTask(ctx context.Context, t task) {
 	c := t.conn
+	reading := c.read
 	if t.kind == taskRead {
-		c.reading = false
+		c.read = nil
 	}
 	if c.closed {
 		if t.kind == taskChange {
@@ -268,12 +278,14 @@ func (s *shard) connTask(ctx context.Context, t task) {
 	case taskPump:
 		s.pump(ctx, c)
 	case taskRead:
-		s.readDone(ctx, c, t.result.buf, t.result.err)
+		s.readDone(ctx, c, reading, t.result)
 	case taskReply:
 		s.reply(ctx, c, t.result.buf)
 	case taskChange:
 		s.change(ctx, c, t.change)
-	case taskFrame, taskOffer, taskReset, taskLeave: // not of one connection
+	case taskDismiss:
+		s.dismissLater(c, t.result.bye)
+	case taskFrame, taskOffer, taskReset, taskLook, taskLeave: // not of one connection
 	}
 }
 
@@ -291,7 +303,8 @@ func (s *shard) ready(ctx context.Context, c *conn) {
 // add takes a new connection in and brings it up to date. early is what the client of
 // a WebSocket has said already.
 func (s *shard) add(ctx context.Context, c *conn, early *result) {
-	c.reading = false
+	defer s.settle(ctx, c, c.read)
+	c.read = nil
 	c.index = int32(len(s.conns))
 	s.conns = append(s.conns, c)
 	c.lastSent = s.now
@@ -304,6 +317,10 @@ func (s *shard) add(ctx context.Context, c *conn, early *result) {
 		s.close(c, connection.CauseFailed)
 		return
 	}
+	if s.r.h.Barred(&c.Conn) {
+		s.dismiss(c, wire.Revoked)
+		return
+	}
 	c.rooms = make([]*room, 0, len(c.Patterns))
 	for i, p := range c.Patterns {
 		c.Patterns[i] = s.enter(c, p).pattern // lets go of the request's query
@@ -312,7 +329,6 @@ func (s *shard) add(ctx context.Context, c *conn, early *result) {
 	if c.sock != nil && !c.closed {
 		s.feed(ctx, c, early.buf)
 	}
-	s.changeWaiting(ctx, c)
 }
 
 // close ends a connection and gives back all it had.
@@ -326,11 +342,14 @@ func (s *shard) close(c *conn, cause string) {
 		if m.closed++; m.closed*2 >= len(m.conns) {
 			s.spoil(m) // somebody may be going through the list right now
 		}
+		m.recount()
 	}
-	for _, ch := range c.changes.inOrder() {
-		ch.Refuse()
+	if c.read != nil {
+		for _, ch := range c.read.changes.inOrder() {
+			ch.Refuse()
+		}
+		c.read.changes = nil
 	}
-	c.changes = nil // nobody answers twice
 	if c.sock != nil {
 		c.sock.reader.Release()
 	}
@@ -353,18 +372,4 @@ func (s *shard) end(ctx context.Context) {
 	}
 	s.report()
 	s.others.Wait()
-}
-
-// readDone goes on after a read of the stream.
-func (s *shard) readDone(ctx context.Context, c *conn, buf []byte, err error) {
-	if err != nil {
-		if ctx.Err() == nil {
-			s.r.h.Config().Logger.Warn("a connection ended for a failed read of the log; it can resume", "err", err)
-		}
-		s.close(c, connection.CauseFailed)
-		return
-	}
-	s.push(c, buf)
-	s.changeWaiting(ctx, c)
-	s.pump(ctx, c)
 }

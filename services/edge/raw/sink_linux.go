@@ -135,7 +135,7 @@ func (r *Sink) Serve(c echo.Context, s *connection.Conn, start connection.Start)
 	defer nc.Close() // our duplicate keeps the socket open
 	// Changes wait until the shard has it: its client may wish one as soon as it has
 	// read the first words.
-	k := &conn{Conn: *s, shard: r.shards[r.next.Add(1)%uint32(len(r.shards))], reading: true}
+	k := &conn{Conn: *s, shard: r.shards[r.next.Add(1)%uint32(len(r.shards))], read: &read{}}
 	var early *result
 	if start.Handshake == nil {
 		k.Chunk()

@@ -29,5 +29,8 @@ func (*Sink) Serve(echo.Context, *connection.Conn, connection.Start) bool { retu
 // Poke implements connection.Sink.
 func (*Sink) Poke() {}
 
+// Look implements connection.Sink.
+func (*Sink) Look(context.Context, func(*connection.Sight)) error { return nil }
+
 // LeaveWithin implements connection.Sink.
 func (*Sink) LeaveWithin(time.Duration) {}

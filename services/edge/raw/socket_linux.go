@@ -159,7 +159,7 @@ func (s *shard) reply(ctx context.Context, c *conn, answer []byte) {
 
 // dismiss says goodbye and closes. A client whose socket is full does not hear it.
 func (s *shard) dismiss(c *conn, b wire.Bye) {
-	if c.pending == nil && !c.reading && !c.parting() {
+	if c.pending == nil && c.read == nil && !c.parting() {
 		s.push(c, c.Farewell(b))
 	}
 	if !c.closed {
@@ -171,7 +171,7 @@ func (s *shard) dismiss(c *conn, b wire.Bye) {
 // moment to answer them: closing over what it still sends would reset the
 // connection, and it might not hear them.
 func (s *shard) part(c *conn, cause string) {
-	if c.sock == nil || c.pending != nil || c.reading || c.parting() || syscall.Shutdown(int(c.fd), syscall.SHUT_WR) != nil {
+	if c.sock == nil || c.pending != nil || c.read != nil || c.parting() || syscall.Shutdown(int(c.fd), syscall.SHUT_WR) != nil {
 		s.close(c, cause)
 		return
 	}

@@ -3,6 +3,7 @@ package tail
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"tidings/shared/subject"
 )
@@ -25,11 +26,22 @@ type Interest struct {
 	frames queue
 	wild   []*Interest // of a topic: the patterns that select it
 	seats  int         // seats at this interest
+	count  uint64      // frames so far
+	newest uint64      // the last one's sequence, even if it is not held any more
+
+	subscribers atomic.Int32 // connections at its seats
 
 	// Guarded by mu, not by Tail.mu: waking many readers must not keep others from
 	// reading or the log from going on.
 	mu      sync.Mutex
 	readers []*Seat
+}
+
+// push adds the newest frame.
+func (i *Interest) push(f *Frame) {
+	i.frames.push(f)
+	i.count++
+	i.newest = f.Seq
 }
 
 func (i *Interest) sit(s *Seat) {

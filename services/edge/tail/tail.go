@@ -66,7 +66,7 @@ func (t *Tail) Reset(start event.Cursor) {
 	t.announced = 0 // of the new epoch nothing yet
 	all := make([]*Interest, 0, len(t.interests))
 	for p, i := range t.interests {
-		i.frames = queue{}
+		i.frames, i.newest = queue{}, 0
 		if i.seats == 0 {
 			delete(t.interests, p)
 			continue
@@ -96,10 +96,10 @@ func (t *Tail) Append(f *Frame) {
 		t.size += topicOverhead
 	}
 	t.frames.push(f)
-	i.frames.push(f)
+	i.push(f)
 	t.size += f.cost()
 	for _, w := range i.wild {
-		w.frames.push(f)
+		w.push(f)
 		t.size += indexSlot
 	}
 	t.head = f.Seq
@@ -231,6 +231,7 @@ func (t *Tail) fill(w *Interest) {
 		return 1
 	})
 	w.frames.list = list
+	w.newest = w.frames.last()
 	t.size += indexSlot * int64(len(list))
 }
 

@@ -23,6 +23,7 @@ type Seat struct {
 	interest *Interest
 	reader   Reader
 	index    int // in Interest.readers; makes leaving cheap
+	stands   int // for how many connections
 }
 
 // Sit wakes r for the topics of a pattern from now on.
@@ -31,11 +32,20 @@ func (t *Tail) Sit(r Reader, p subject.Pattern) *Seat {
 	s := &Seat{t: t, interest: t.join(p), reader: r}
 	t.mu.Unlock()
 	s.interest.sit(s)
+	s.StandFor(1)
 	return s
+}
+
+// StandFor says for how many connections the reader has the seat, one unless told. It
+// belongs to whoever has the seat.
+func (s *Seat) StandFor(n int) {
+	s.interest.subscribers.Add(int32(n - s.stands))
+	s.stands = n
 }
 
 // Leave gives the place up. The reader is not called after Leave returns.
 func (s *Seat) Leave() {
+	s.StandFor(0)
 	s.interest.leave(s)
 	s.t.mu.Lock()
 	defer s.t.mu.Unlock()

@@ -31,6 +31,9 @@ var (
 	Away     = Bye{Code: "log_unavailable", Reason: "The event log cannot be reached at the moment.", Return: true, Close: 1013}
 	Keys     = Bye{Code: "keys_unavailable", Reason: "Tokens cannot be checked at the moment.", Return: true, Close: 1013}
 	Expired  = Bye{Code: "token_expired", Reason: "Your token has expired; come back with a new one.", Return: true, Close: 4001}
+	Cut      = Bye{Code: "cut", Reason: "An operator ended this connection.", Return: true, Close: 4008}
+	CutOff   = Bye{Code: "cut", Reason: "An operator ended this connection.", Close: 4403}
+	Revoked  = Bye{Code: "revoked", Reason: "Your right to be here has been revoked.", Close: 4403}
 )
 
 // minRetry and maxRetry bound the random reconnection time each connection gets, so
@@ -42,8 +45,11 @@ const longRetry = 6
 
 // WithRetry draws the time to stay away.
 func (b Bye) WithRetry() Bye {
+	if !b.Return {
+		return b // there is nothing to wait for
+	}
 	r := RandomRetry()
-	if b.Code == Full.Code || b.Code == User.Code {
+	if b.Code == Full.Code || b.Code == User.Code || b.Code == Cut.Code {
 		r *= longRetry
 	}
 	b.RetryMS = r.Milliseconds()
