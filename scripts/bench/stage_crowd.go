@@ -30,6 +30,8 @@ const (
 	maxMissed = 10_000
 	// stormRate is how fast missed events are published; nobody listens.
 	stormRate = 5000
+	// acquaintances is how many connect before the first measurement.
+	acquaintances = 50
 	// calm is how long connections are idle before their memory is read: a server is
 	// given the time to return what connecting took.
 	calm = 5 * time.Second
@@ -91,10 +93,25 @@ func (b *bench) crowd(ctx context.Context) error {
 	return nil
 }
 
+// acquaint lets a few connect and leave. What a process takes for its first connection,
+// such as the pages of its program that it had no need of before, is not what one costs.
+func (b *bench) acquaint(ctx context.Context, cfg load.Config) error {
+	cfg.Conns = min(cfg.Conns, acquaintances)
+	f, err := b.fleet(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	f.Close()
+	return b.awaitGone(ctx)
+}
+
 // idle connects the crowd and measures what that costs.
 func (b *bench) idle(ctx context.Context, cfg load.Config) (*load.Fleet, error) {
 	if !b.o.wants(Idle) {
 		return b.fleet(ctx, cfg)
+	}
+	if err := b.acquaint(ctx, cfg); err != nil {
+		return nil, err
 	}
 	before, live, err := b.memory(ctx)
 	if err != nil {

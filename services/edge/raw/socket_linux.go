@@ -28,20 +28,37 @@ const (
 // socket is what a WebSocket has beyond a stream: what its client says. It belongs to
 // the shard.
 type socket struct {
-	reader  websocket.Reader
-	queue   [][]byte // commands that wait
-	running bool     // a command runs
-	last    []byte   // what ends it once the commands are done, since its client closed; nil before
-	more    bool     // the socket was not read to its end
-	posted  atomic.Bool
-
+	reader   websocket.Reader
+	talk     *talk         // nil while there is none: most clients only listen
 	awaiting time.Duration // since when a sign of life is awaited, 0 if it is not
-	parting  time.Duration // until when the client may answer the close frame, 0 before
-	cause    string        // of the end, while parting
+	posted   atomic.Bool
+	more     bool // the socket was not read to its end
 }
 
+// talk is what is under way with a client that said something.
+type talk struct {
+	queue   [][]byte      // commands that wait
+	running bool          // a command runs
+	last    []byte        // what ends it once the commands are done, since its client closed; nil before
+	until   time.Duration // while parting, when that ends; 0 before
+	cause   string        // of the end, while parting
+}
+
+// speak returns the talk with a client, begun if there was none.
+func (k *socket) speak() *talk {
+	if k.talk == nil {
+		k.talk = &talk{}
+	}
+	return k.talk
+}
+
+// busy reports whether there are commands to be done, and full whether they are as
+// many as may be.
+func (k *socket) busy() bool { return k.talk != nil && (k.talk.running || len(k.talk.queue) > 0) }
+func (k *socket) full() bool { return k.talk != nil && len(k.talk.queue) >= maxCommands }
+
 // parting reports whether the last word was said and the client's is awaited.
-func (c *conn) parting() bool { return c.sock != nil && c.sock.parting != 0 }
+func (c *conn) parting() bool { return c.sock != nil && c.sock.talk != nil && c.sock.talk.until != 0 }
 
 // receive reads what the client of a WebSocket sent.
 func (s *shard) receive(ctx context.Context, c *conn) {
@@ -49,7 +66,7 @@ func (s *shard) receive(ctx context.Context, c *conn) {
 	for range receiveRounds {
 		// What answers the client must have somewhere to go: while it does not read or
 		// we are not done, it is not listened to.
-		if k.more = c.pending != nil || len(k.queue) >= maxCommands; k.more {
+		if k.more = c.pending != nil || k.full(); k.more {
 			return
 		}
 		n, err := syscall.Read(int(c.fd), s.input)
@@ -59,7 +76,7 @@ func (s *shard) receive(ctx context.Context, c *conn) {
 		case errors.Is(err, syscall.EAGAIN):
 			return
 		case err == nil && n == 0 && k.busy() && !c.parting():
-			k.last = append([]byte{}, k.last...) // the client says nothing more, but may listen
+			k.talk.last = append([]byte{}, k.talk.last...) // the client says nothing more, but may listen
 			return
 		case err != nil || n <= 0:
 			s.close(c, c.endCause())
@@ -76,13 +93,10 @@ func (s *shard) receive(ctx context.Context, c *conn) {
 	s.post(task{kind: taskReady, conn: c})
 }
 
-// busy reports whether there are commands to be done.
-func (k *socket) busy() bool { return k.running || len(k.queue) > 0 }
-
 // endCause is why a connection ends whose client closed the socket.
 func (c *conn) endCause() string {
 	if c.parting() {
-		return c.sock.cause
+		return c.sock.talk.cause
 	}
 	return connection.CauseGone
 }
@@ -95,9 +109,10 @@ func (s *shard) feed(ctx context.Context, c *conn, b []byte) {
 		case websocket.Ping:
 			answer = websocket.AppendPong(answer, m.Payload)
 		case websocket.Close:
-			c.sock.last = websocket.AppendClose(nil, m.Code, "")
+			c.sock.speak().last = websocket.AppendClose(nil, m.Code, "")
 		case websocket.Text:
-			c.sock.queue = append(c.sock.queue, bytes.Clone(m.Payload))
+			t := c.sock.speak()
+			t.queue = append(t.queue, bytes.Clone(m.Payload))
 		case websocket.Binary, websocket.Pong, websocket.Continuation: // the limits refuse the first
 		}
 		return nil
@@ -119,21 +134,21 @@ func (s *shard) feed(ctx context.Context, c *conn, b []byte) {
 // a goroutine of its own, for which the shard waits. After the last one before the
 // client closed, the connection ends: what was published right before is published.
 func (s *shard) command(ctx context.Context, c *conn) {
-	k := c.sock
-	if k.last != nil && !k.busy() && !c.parting() {
-		if s.push(c, k.last); !c.closed {
+	t := c.sock.talk
+	if t == nil || t.running || c.parting() {
+		return
+	}
+	if len(t.queue) == 0 {
+		if t.last == nil {
+			c.sock.talk = nil
+		} else if s.push(c, t.last); !c.closed {
 			s.close(c, connection.CauseGone)
 		}
 		return
 	}
-	if k.running || len(k.queue) == 0 || c.parting() {
-		return
-	}
-	k.running = true
-	payload := k.queue[0]
-	if k.queue = k.queue[1:]; len(k.queue) == 0 {
-		k.queue = nil
-	}
+	t.running = true
+	payload := t.queue[0]
+	t.queue = t.queue[1:]
 	from := connection.Caller{Conn: c.Name(), Grant: c.Grant}
 	s.others.Go(func() {
 		reply := s.r.h.Config().Command(ctx, from, payload)
@@ -143,7 +158,7 @@ func (s *shard) command(ctx context.Context, c *conn) {
 
 // reply sends the answer to a command and goes on with the next.
 func (s *shard) reply(ctx context.Context, c *conn, answer []byte) {
-	c.sock.running = false
+	c.sock.talk.running = false
 	if c.parting() {
 		return
 	}
@@ -176,5 +191,6 @@ func (s *shard) part(c *conn, cause string) {
 		return
 	}
 	c.idle = false
-	c.sock.parting, c.sock.cause = s.now+partingTime, cause
+	t := c.sock.speak()
+	t.until, t.cause = s.now+partingTime, cause
 }

@@ -31,8 +31,8 @@ func (s *shard) sweep(seen event.Cursor) {
 	for _, c := range slices.Backward(s.conns) { // closing moves the last one here
 		switch {
 		case c.parting():
-			if s.now >= c.sock.parting {
-				s.close(c, c.sock.cause)
+			if s.now >= c.sock.talk.until {
+				s.close(c, c.sock.talk.cause)
 			}
 			continue
 		case c.silent(s.now, silence*h.Config().Heartbeat):
