@@ -12,11 +12,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// live opens the console by its printed link, with a view such as "type=count" in
-// the address, and waits until the pill says Live.
-func (p *page) live(tidings *process, view string) {
+// live opens the console's events by its printed link, with filters such as
+// "type=count" in the address, and waits until the pill says Live.
+func (p *page) live(tidings *process, filters string) {
 	p.t.Helper()
-	p.visit(tidings.url + "/#/?" + view + "&token=" + tidings.token())
+	p.visit(tidings.url + "/#/events?" + filters + "&token=" + tidings.token())
 	p.until("the pill to say Live", says("Live"))
 }
 
@@ -51,14 +51,15 @@ func TestConsole(t *testing.T) {
 	if at := eval[string](p, "location.href + history.length"); strings.Contains(at, "eyJ") {
 		t.Error("the token is still in the address")
 	}
-	p.until("eight charts", `document.querySelectorAll(".card canvas").length === 8`)
-	p.until("numbers", `[...document.querySelectorAll(".card .big")].filter((e) => /\d/.test(e.textContent)).length >= 12`)
+	p.until("thirteen charts", `document.querySelectorAll(".card canvas").length === 13`)
+	p.until("numbers", `[...document.querySelectorAll(".card .big")].filter((e) => /\d/.test(e.textContent)).length >= 17`)
 	eval[bool](p, `(window.canvases = () => [...document.querySelectorAll(".card canvas")].map((c) => c.toDataURL()),
 		window.numbers = () => [...document.querySelectorAll(".card .big")].map((e) => e.textContent),
 		window.first = canvases(), window.before = numbers(), true)`)
 	p.until("all charts to move", "canvases().every((c, i) => c !== first[i])")
 	p.until("numbers to move", "numbers().filter((n, i) => n !== before[i]).length >= 3")
 
+	p.click(`.rail a[href^="#/events"]`)
 	tidings.mustPublish(`{"topic":"room.ops","type":"deploy","data":{"version":"1.2.3"}}`)
 	p.until("the event in the tail", rowsOf+`.includes('room.ops deploy {"version":"1.2.3"}')`)
 }
@@ -125,7 +126,7 @@ func TestConsoleFilters(t *testing.T) {
 	p.rows("one topic, live", paid, sent, "room.shop message 2")
 	p.reload()
 	p.rows("the same after a reload", paid, sent, "room.shop message 2")
-	if view := eval[string](p, "location.hash"); view != "#/?topics=room.shop" {
+	if view := eval[string](p, "location.hash"); view != "#/events?topics=room.shop" {
 		t.Errorf("the address says %q", view)
 	}
 
@@ -192,7 +193,7 @@ func TestConsoleExpired(t *testing.T) {
 	const secret = "a secret that only this test and its process know"
 	tidings := begin(t, "TIDINGS_JWT_SECRET="+secret)
 	p := newPage(t)
-	p.expect("status of 401")
+	p.expect("status of 40[13]") // it is no operator's token
 	p.visit(tidings.url + "/#token=" + expiring(secret))
 	p.until("the pill to say Live", says("Live"))
 	p.until("a warning", `document.querySelector(".problem.bar")?.textContent.includes("Your token ends in")`)
@@ -253,7 +254,8 @@ func TestConsoleTabs(t *testing.T) {
 	tidings.mustPublish(counted(1, "room.a"), counted(2, "room.b"))
 	for _, p := range []*page{one, two} {
 		p.rows("both events", `room.a count {"n":1}`, `room.b count {"n":2}`)
-		p.until("charts", `document.querySelectorAll(".card canvas").length === 8`)
+		p.click(`.rail a[href^="#/"]`)
+		p.until("charts", `document.querySelectorAll(".card canvas").length === 13`)
 	}
 }
 

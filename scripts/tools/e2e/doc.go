@@ -16,6 +16,12 @@
 // one only after the last was heard, so that none can be held back, and then the
 // end of the stream as that of a valid gzip file.
 //
+// And the browser package keeps its promises in a browser, with the bundles that
+// people get: behind proxies that hold streams back or refuse them, with tokens that
+// live for seconds, in seven tabs of which the first is closed, over the back button,
+// a closed lid and an edge that is killed and stopped, a page ends with every event
+// once and in order.
+//
 //	go test -C scripts/tools -race -count=1 ./e2e
 //	TIDINGS_SHOTS=/some/dir go test -C scripts/tools -count=1 -run Looks ./e2e
 //
@@ -25,10 +31,10 @@
 //
 // # Concurrency
 //
-// One Chromium serves all tests. Each test has its processes and, in a browser
-// context of its own, its pages, so that cookies and storage are not shared and
-// tests may run in parallel; Firefox is started by its test. Everything is waited
-// for by condition and with a deadline. A process's output, a page's complaints and
+// One Chromium serves all tests but the one that stops a whole browser. Each test has
+// its processes and, in a browser context of its own, its pages, so that cookies and
+// storage are not shared and tests may run in parallel; Firefox is started by its
+// test. Everything is waited for by condition and with a deadline. A process's output, a page's complaints and
 // what goes over a tap are collected by the goroutines of os/exec, chromedp and the
 // tap, behind mutexes; what a client of a compressed stream hears comes through a
 // channel for each stream.

@@ -47,7 +47,7 @@ export function apiOf(base: string, tokens: Tokens, env: Environment, credential
     try {
       return await (await send(path, token, abort.signal, body)).json();
     } catch (e) {
-      throw abort.signal.aborted ? new TidingsError(signal?.aborted ? "closed" : "timeout", "The request got no answer.") : thrown(e);
+      throw abort.signal.aborted ? new TidingsError(signal?.aborted ? "closed" : "timeout", "There was no answer.") : thrown(e);
     } finally {
       off();
       stop(); // forgets the caller's signal
@@ -57,13 +57,14 @@ export function apiOf(base: string, tokens: Tokens, env: Environment, credential
     const end = env.now() + ms;
     let stale: string | undefined;
     for (let n = 0; ; ) {
-      let token = "";
+      let token: string | undefined;
       try {
         token = await tokens(stale);
         return await once(path, token, body, signal);
       } catch (e) {
         const error = thrown(e);
-        if (error.status === 401 && stale === undefined && error.code !== "user_changed") {
+        // Without a token the refusal is that of its source, which has the last word.
+        if (error.status === 401 && stale === undefined && token !== undefined) {
           stale = token;
           continue;
         }
@@ -71,7 +72,7 @@ export function apiOf(base: string, tokens: Tokens, env: Environment, credential
         if (isFinal(error) || signal?.aborted || env.now() + wait > end) throw error;
         await new Promise<void>((done) => {
           env.later(done, wait);
-          signal?.addEventListener("abort", () => done(), { once: true });
+          signal?.addEventListener("abort", done as () => void);
         });
       }
     }

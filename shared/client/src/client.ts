@@ -32,7 +32,7 @@ export interface Options {
   /** key parts those who must not share although their url and user are the same. */
   key?: string;
   /** worker is where worker.js of this package is, on the page's own origin; without it, beside
-   * the module. */
+   * the module, where a bundler may not have put it. A TrustedScriptURL will do. */
   worker?: string | URL;
   /** topics are heard of from the beginning, before anybody listens to them. */
   topics?: string[];
@@ -116,8 +116,7 @@ export function connect<E extends EventMap = Record<string, any>>(options: Optio
   };
 
   const open = async () => {
-    const alone = (out: (note: Note) => void) =>
-      connectionOf(api, { ways: waysOf(options.transports), cursor, rewind: options.rewind }, env, out);
+    const alone = (out: (note: Note) => void, world = env) => connectionOf(api, { ...options, cursor, ways: waysOf(options.transports) }, world, out);
     const sharing = options.share === false ? undefined : await import("./share/share.ts").catch(() => undefined);
     if (closed || away || line) return;
     // A line that was closed may still have something to say.

@@ -18,8 +18,10 @@ export const HELLO_MS = 3_000;
 export const POLL_MS = 12_000;
 /** MISSED is the silence, in heartbeats, after which a stream is given up. */
 export const MISSED = 2.5;
-/** TICK_MS is how often silence is looked for. After a sleep timers come late, clocks do not. */
+/** TICK_MS is how often silence is looked for, and how late a timer comes after a sleep. */
 export const TICK_MS = 5_000;
+/** HIDDEN_MS is how late timers come in a hidden page, which browsers let run once a minute. */
+export const HIDDEN_MS = 65_000;
 /** LINGER_MS is how long a stream outlives its last topic: pages swap their parts. */
 export const LINGER_MS = 1_000;
 /** HURRIED is how many silences in a row are followed by another attempt at once: enough to try
@@ -46,7 +48,7 @@ export interface Connection extends Line {
 
 /** connectionOf makes a Connection, which is idle until topics are wanted. */
 export function connectionOf(api: Api, { ways, cursor, rewind }: Settings, env: Environment, out: (note: Note) => void): Connection {
-  const ladder = ladderOf("tidings:" + api.base, ways.length, env);
+  const ladder = ladderOf(api.base, ways.length, env);
   const refused = new Map<string, TidingsError>();
   const timers = new Set<Off>(); // of this attempt
   let status: Status = { state: "idle" };
@@ -65,6 +67,7 @@ export function connectionOf(api: Api, { ways, cursor, rewind }: Settings, env: 
   let heartbeat = 15_000;
   let opened = 0; // when the hello came; 0 before
   let heard = 0; // when anything came last
+  let due = 0; // when the next tick should be
   let attempt = 0;
   let hurried = 0;
   let retry = 0; // what the server's last retry: said
@@ -82,6 +85,8 @@ export function connectionOf(api: Api, { ways, cursor, rewind }: Settings, env: 
     }, ms);
     timers.add(off);
   };
+  /** slept says that the machine did: clocks went on, timers did not. */
+  const slept = () => env.now() > due + (env.hidden() ? HIDDEN_MS : TICK_MS);
   const silent = () => env.now() - heard > MISSED * heartbeat;
   const permitted = () => wanted.filter((t) => !refused.has(t));
 
@@ -110,7 +115,7 @@ export function connectionOf(api: Api, { ways, cursor, rewind }: Settings, env: 
     try {
       token = await api.tokens(stale);
     } catch (e) {
-      return still() && end(thrown(e));
+      return still() && rest(thrown(e)); // the source has the last word on tokens
     }
     if (!still()) return;
     stale = undefined;
@@ -129,8 +134,9 @@ export function connectionOf(api: Api, { ways, cursor, rewind }: Settings, env: 
       frame: (f) => still() && take(f, topics),
       end(e) {
         if (!still()) return;
-        // A browser does not tell why a WebSocket failed, so any failure is one of the way.
-        if (!opened && via !== "sse") ladder.failed();
+        // A browser does not tell why a WebSocket failed, so that is one of the way. An error that
+        // says more, such as that of its ticket, comes from a server that is down.
+        if (!opened && !e && via !== "sse") ladder.failed();
         end(e);
       },
     });
@@ -167,53 +173,51 @@ export function connectionOf(api: Api, { ways, cursor, rewind }: Settings, env: 
   const mute = () => {
     ladder.failed();
     if (hurried++ < HURRIED) open();
-    else end(new TidingsError("timeout", "The connection is silent."));
+    else end(new TidingsError("timeout", "There was no answer."));
   };
 
   /** tick looks at the clock for as long as there is something to look after. */
   const tick = () => {
-    const due = env.now() + TICK_MS;
+    due = env.now() + TICK_MS;
     later(() => {
+      const asleep = slept();
       tick();
-      const now = env.now();
-      if ("retryAt" in status) now >= status.retryAt && open();
-      // After a sleep, silence is nobody's fault.
-      else if (opened && silent()) now > due + TICK_MS ? open() : mute();
+      if ("retryAt" in status) env.now() >= status.retryAt && open();
+      // After a sleep, silence is nobody's fault, and words may be from before it.
+      else if (opened && asleep) open();
+      else if (opened && silent()) mute();
       else if (opened && !conn && ladder.stale()) open(); // polls, and streams may pass again
     }, TICK_MS);
   };
 
   /** end follows a stream that is over: it says what comes next. */
   const end = (error = new TidingsError("network", "The connection ended.")) => {
+    const { status, code } = error;
     const topics = permitted();
-    const { status, code, retryAfter } = error;
     drop();
     if (code === "token_expired") stale = token;
-    if (status === 401 && !renewed && code !== "user_changed") {
+    if (status === 401 && !renewed) {
       renewed = true;
       stale = token;
       refused.clear();
-      return void open();
-    }
-    if (status === 403 || code === "bad_topic") {
+      open();
+    } else if (code === "network" && slept()) open(); // the sleep broke it, and was wait enough
+    else if (/^(topic_denied|bad_topic)$/.test(code)) {
       set({ state: "connecting" });
-      return void sift(topics, error).then((ok) => ok && (permitted().length ? open() : deny(error)));
-    }
-    if (isFinal(error)) return deny(error);
+      sift(topics, error).then((ok) => ok && (permitted().length ? open() : rest(error)));
+    } else rest(error);
+  };
+
+  /** rest waits for the next attempt, or for the user if there should be none. */
+  const rest = (error: TidingsError) => {
+    const { code, detail: reason, hint, retryAfter } = error;
+    drop();
+    if (isFinal(error)) return set({ state: "denied", reason, code, hint });
     const ms = delay(attempt++, retry, retryAfter, env.random);
     bound = retryAfter > 0;
     later(open, ms);
     tick();
-    set({
-      state: env.online() ? "waiting" : "offline",
-      retryAt: env.now() + ms,
-      reason: error.detail,
-    });
-  };
-
-  const deny = ({ code, detail, hint }: TidingsError) => {
-    drop();
-    set({ state: "denied", reason: detail, code, hint });
+    set({ state: env.online() ? "waiting" : "offline", retryAt: env.now() + ms, reason });
   };
 
   // ---- Topics ----
@@ -258,10 +262,10 @@ export function connectionOf(api: Api, { ways, cursor, rewind }: Settings, env: 
     const still = current();
     const answers = await Promise.all(topics.map((t) => api.call(`/v1/topics/${encodeURIComponent(t)}/events?limit=1`).catch(thrown)));
     if (!still()) return false;
-    const bad = answers.map((e) => e instanceof TidingsError && isFinal(e));
+    const together = !answers.some(isFinal); // a page of events has no status
     topics.forEach((topic, i) => {
-      if (bad.includes(true) && !bad[i]) return;
-      const why = bad[i] ? answers[i] : error;
+      const why = together ? error : answers[i];
+      if (!isFinal(why)) return;
       refused.set(topic, why);
       out({ note: "refused", topic, error: why });
     });
@@ -285,7 +289,7 @@ export function connectionOf(api: Api, { ways, cursor, rewind }: Settings, env: 
     } catch (e) {
       const error = thrown(e);
       if (!still()) return;
-      if (error.code === "user_changed") deny(error);
+      if (error.code === "user_changed") rest(error);
       else if (!isFinal(error) && left > HELLO_MS) later(() => renew(left / 2), left / 2);
     }
   };
@@ -317,7 +321,7 @@ export function connectionOf(api: Api, { ways, cursor, rewind }: Settings, env: 
     },
     check(online) {
       // A new network makes old sockets deaf, and a resumed stream costs nothing.
-      if ("retryAt" in status ? !bound : opened && (online || silent())) open();
+      if ("retryAt" in status ? !bound : opened && (online || silent() || slept())) open();
     },
     retry() {
       refused.clear();

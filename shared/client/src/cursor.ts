@@ -2,8 +2,7 @@
 
 /** split returns the epoch and the sequence, which has up to 64 bits and hence stays text. */
 export function split(cursor: string): [epoch: string, seq: string] {
-  const dash = cursor.indexOf("-");
-  return [cursor.slice(0, dash), cursor.slice(dash + 1)];
+  return [...cursor.split("-"), ""] as [string, string];
 }
 
 /** after says whether a stands after b. Positions of different epochs can't be compared: then it

@@ -20,6 +20,8 @@ export interface Environment {
   later(f: () => void, ms: number): Off;
   /** online is the browser's opinion, which is often wrong: it chooses a word, no more. */
   online(): boolean;
+  /** hidden says that nobody sees the page, so that its timers may come late. */
+  hidden(): boolean;
   /** memory outlives a reload of the page; it throws where there is none. */
   memory(): Pick<Storage, "getItem" | "setItem">;
   /** moments calls fn for what happens to the page. */
@@ -41,12 +43,14 @@ export function browser(): Environment {
       return () => clearTimeout(timer);
     },
     online: () => globalThis.navigator?.onLine !== false,
+    hidden: () => !!globalThis.document?.hidden,
     memory: () => sessionStorage,
     moments(fn) {
-      const types = ["visibilitychange", "online", "pagehide", "pageshow"] as const; // all reach the window
-      const on = (e: Event) => fn(e.type as Moment);
-      for (const type of types) globalThis.addEventListener?.(type, on);
-      return () => types.forEach((type) => globalThis.removeEventListener?.(type, on));
+      const end = new AbortController();
+      for (const type of ["visibilitychange", "online", "pagehide", "pageshow"] as const) { // all reach the window
+        globalThis.addEventListener?.(type, () => fn(type), { signal: end.signal });
+      }
+      return () => end.abort();
     },
   };
 }

@@ -12,6 +12,8 @@ export class TidingsError extends Error {
    * network, timeout, closed, bad_name, no_token, user_changed, http (an answer without a problem
    * document). */
   declare readonly code: string;
+  /** detail is the message, by the name it has in a problem document. */
+  declare readonly detail: string;
   /** status is the HTTP status, 0 if there was no answer. */
   declare readonly status: number;
   /** hint is a sentence about what to do, or "". */
@@ -21,22 +23,18 @@ export class TidingsError extends Error {
 
   constructor(code: string, detail: string, status = 0, hint = "", retryAfter = 0) {
     super(detail);
-    Object.assign(this, { code, status, hint, retryAfter });
-  }
-
-  /** detail is the message, by the name it has in a problem document. */
-  get detail(): string {
-    return this.message;
+    Object.assign(this, { code, detail, status, hint, retryAfter });
   }
 }
 
 /** isFinal says that the same request will be refused again. A 4xx without a problem document
  * came from something in between, such as a proxy during a deployment, and proves nothing. */
 export function isFinal({ status, code }: TidingsError): boolean {
-  return /^(204|40[013])$/.test("" + status) || (/^4(?!08|25|29)/.test("" + status) && code !== "http");
+  return (code === "http" ? /^(204|40[013])/ : /^(204|4(?!08|25|29))/).test("" + status);
 }
 
-/** thrown makes a TidingsError of whatever was thrown. */
+/** thrown makes a TidingsError of whatever was thrown, unless it is one; that of another copy of
+ * this package is. */
 export function thrown(e: unknown): TidingsError {
   return e instanceof TidingsError ? e : new TidingsError("network", String((e as Error)?.message ?? e));
 }

@@ -22,12 +22,15 @@ export interface Ladder {
   failed(): void;
 }
 
-/** ladderOf makes a Ladder of so many rungs that is remembered under key. */
-export function ladderOf(key: string, rungs: number, env: Environment): Ladder {
+/** keyOf is where the memory has the way to the server of that URL. */
+export const keyOf = (base: string) => "tidings:" + base;
+
+/** ladderOf makes a Ladder of so many rungs, which are ways to the server of that URL. */
+export function ladderOf(base: string, rungs: number, env: Environment): Ladder {
   let [rung, until, mute] = [0, 0, 0];
   // Storage may hold somebody else's value, be full or forbidden: then this page remembers alone.
   try {
-    [rung, until] = JSON.parse(env.memory().getItem(key)!);
+    [rung, until] = JSON.parse(env.memory().getItem(keyOf(base))!);
     if (!(rung < rungs && until > env.now())) rung = until = 0;
   } catch {}
   const stale = () => until > 0 && env.now() > until;
@@ -41,7 +44,7 @@ export function ladderOf(key: string, rungs: number, env: Environment): Ladder {
       if (!rung || until) return;
       until = env.now() + REMEMBER_MS;
       try {
-        env.memory().setItem(key, JSON.stringify([rung, until]));
+        env.memory().setItem(keyOf(base), JSON.stringify([rung, until]));
       } catch {}
     },
     lasted: () => void (mute = 0),

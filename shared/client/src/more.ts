@@ -3,4 +3,4 @@
 export { history } from "./history.ts";
 export { iterate } from "./iterate.ts";
 export { poll } from "./poll.ts";
-export { socket } from "./socket.ts";
+export { socket as ws } from "./socket.ts";

@@ -1,8 +1,11 @@
 // The same frames over a WebSocket, for where something in between holds streams back.
 
-import { thrown, type TidingsError } from "./fault.ts";
+import { thrown, TidingsError } from "./fault.ts";
 import type { Transport } from "./transport.ts";
 import { parse, type Hello } from "./wire.ts";
+
+/** FORBIDDEN is the close code after which nobody shall come back, like a 403. */
+const FORBIDDEN = 4403;
 
 /** socket needs a ticket, because pages cannot send headers with a WebSocket; without a token the
  * browser's cookie must do. Topics and tokens are changed by requests, as with a stream. */
@@ -31,7 +34,8 @@ export const socket: Transport = ({ api, env, token, query }, sink) => {
       if (m.type === "tidings.hello") sink.retry((m.data as Hello).retry_ms ?? 0);
       sink.frame(m);
     };
-    ws.onclose = () => end();
+    // The bye before it may have been lost; the reason of the close frame is its code.
+    ws.onclose = ({ code, reason }) => end(code === FORBIDDEN ? new TidingsError(reason, "The server ended this connection for good.", 403) : undefined);
   };
   open().catch((e) => end(thrown(e)));
   return { close };

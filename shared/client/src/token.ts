@@ -7,7 +7,12 @@ import { TidingsError } from "./fault.ts";
 export const TOKEN_MS = 30_000;
 
 /** TokenSource is a token, or a function that fetches one. It is called for the first connection,
- * before a token ends and when the server refuses one; stale is that one. */
+ * before a token ends and when the server refuses one; stale is that one.
+ *
+ * What it throws says what comes next. `new TidingsError("signed_out", "Nobody is signed in.", 401)`,
+ * or one with the status 403, means denied: nothing is asked again before retryNow. Anything else,
+ * such as a fetch that failed, means to wait and ask again, first after a second at most and later
+ * after 30. */
 export type TokenSource = string | ((stale?: string) => string | Promise<string>);
 
 /** Tokens returns the token in use, "" if none is to be sent. With stale it returns another one
@@ -23,7 +28,7 @@ export function tokensOf(source: TokenSource = "", env: Pick<Environment, "later
   let coming: Promise<string> | undefined;
   let user: string | undefined;
 
-  const none = () => new TidingsError("no_token", "The token callback gave no token.");
+  const none = () => new TidingsError("no_token", "There is no token.");
   const ask = async () => {
     const token = await new Promise<string>((resolve, reject) => {
       const off = env.later(() => reject(none()), TOKEN_MS);
@@ -32,7 +37,7 @@ export function tokensOf(source: TokenSource = "", env: Pick<Environment, "later
     });
     if (typeof token !== "string") throw none();
     const sub = subject(token);
-    if (sub !== (user ??= sub)) throw new TidingsError("user_changed", "The new token is another user's.", 401);
+    if (sub !== (user ??= sub)) throw new TidingsError("user_changed", "This token is another user's.", 401);
     return (now = token.trim());
   };
   return async (stale) => (now !== undefined && now !== stale ? now : (coming ??= ask().finally(() => (coming = undefined))));

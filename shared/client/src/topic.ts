@@ -5,6 +5,7 @@ import type { TidingsError } from "./fault.ts";
 import type { EventsOptions } from "./iterate.ts";
 import type { Message } from "./message.ts";
 import { bell, type Bell, type Off, type Store } from "./store.ts";
+import { more } from "./ways.ts";
 import type { Gap, Page } from "./wire.ts";
 
 /** EventMap names the types of events and their data; any interface will do. */
@@ -112,9 +113,9 @@ export function topicOf(pattern: string, hub: Hub): Ears {
     onError: errors.add,
     publish: (type, data, options) => hub.publish(pattern, type, data, options),
     // These are a part of their own, since most pages never ask for them.
-    history: async (options) => (await import("./more.ts")).history(hub.api, pattern, options),
+    history: async (options) => (await more()).history(hub.api, pattern, options),
     async *events(type: string, options?: EventsOptions): any {
-      yield* (await import("./more.ts")).iterate(topic, hub.ready, type, options);
+      yield* (await more()).iterate(topic, hub.ready, type, options);
     },
   };
   return {

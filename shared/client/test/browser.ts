@@ -175,6 +175,7 @@ export class Tab {
       if (browser.auto) void this.answer(browser.auto);
       return response;
     });
+    this.world.on("/v1/tickets", () => json({ ticket: "T" }));
     this.world.on("/v1/topics/", () => json({ events: [], cursor: "e-5", more: false }));
   }
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect } from "../src/client.ts";
-import { HELLO_MS, HURRIED, POLL_MS, TICK_MS } from "../src/connection.ts";
+import { HELLO_MS, HIDDEN_MS, HURRIED, POLL_MS, TICK_MS } from "../src/connection.ts";
 import { REMEMBER_MS } from "../src/ladder.ts";
 import { last, start, up } from "./listener.ts";
 import { control, event, hello, json, jwt, live, problem, settle, World } from "./world.ts";
@@ -124,6 +124,70 @@ test("a bye is obeyed", async () => {
   assert.equal(world.to("/v1/events").length, 2);
 });
 
+test("cut and revoked, by every way", async () => {
+  const cut = { code: "cut", reason: "An operator ended this connection.", return: true, retry_ms: 9000 };
+  const off = { ...cut, return: false, retry_ms: 0 };
+  const revoked = { code: "revoked", reason: "Your right to be here has been revoked.", return: false, retry_ms: 0 };
+  const denied = ({ code, reason }: typeof cut) => ({ state: "denied", reason, code, hint: "" });
+  for (const bye of [cut, off, revoked]) {
+    const { world, rt, states } = await up();
+    await world.write(control("bye", bye));
+    if (bye.return) {
+      const s = rt.status.get();
+      assert.ok(s.state === "waiting" && s.retryAt - world.time >= 9000 && s.reason === cut.reason);
+      continue;
+    }
+    assert.deepEqual(states.at(-1), denied(bye));
+    // The token is of no use any more: another one may be, once the user asks.
+    world.on("/v1/events", () => problem(401, "token_revoked"));
+    rt.retryNow();
+    await settle();
+    const s = rt.status.get();
+    assert.ok(s.state === "denied" && s.code === "token_revoked" && world.to("/v1/events").length === 3);
+  }
+  for (const [bye, code] of [[cut, 4008], [off, 4403], [revoked, 4403]] as const) {
+    for (const heard of [true, false]) {
+      const world = new World();
+      world.on("/v1/tickets", () => json({ ticket: "T" }));
+      const { rt, a } = await start({ transports: ["ws"] }, world);
+      a.onError(() => assert.fail("a topic was refused"));
+      const [ws] = world.sockets;
+      await ws!.say({ type: "tidings.hello", cursor: "e-5", data: { conn: "C", node: "n", topics: ["room.a"], heartbeat_ms: 1000 } }, { type: "tidings.live", data: {} });
+      if (heard) await ws!.say({ type: "tidings.bye", data: bye });
+      ws!.close(code, bye.code);
+      await settle();
+      const s = rt.status.get();
+      if (code === 4008) assert.ok(s.state === "waiting" && (!heard || s.retryAt - world.time >= 9000));
+      else assert.deepEqual([s.state, "code" in s && s.code], ["denied", bye.code], "also by the close code alone");
+    }
+  }
+  for (const bye of [cut, off, revoked]) {
+    const world = new World();
+    world.on("/v1/poll", (r) => (r.url.searchParams.get("wait") === "0" ? json({ events: [], cursor: "e-5" }) : bye.return ? problem(503, bye.code, { "Retry-After": "9" }) : problem(403, bye.code)));
+    const { rt, a } = await start({ transports: ["poll"] }, world);
+    a.onError(() => assert.fail("a topic was refused"));
+    await settle();
+    const s = rt.status.get();
+    if (bye.return) assert.ok(s.state === "waiting" && s.retryAt - world.time >= 9000);
+    else assert.deepEqual([s.state, "code" in s && s.code, world.to("/v1/topics/").length], ["denied", bye.code, 0]);
+  }
+});
+
+test("an outage rules out no way that worked", async () => {
+  const world = new World();
+  world.dice = 0.5;
+  world.stored.set("tidings:http://edge/rt", JSON.stringify([1, world.time + REMEMBER_MS]));
+  const answers = [() => json({ ticket: "T" }), ...Array(4).fill(() => problem(502, "away")), ...Array(4).fill(() => { throw new TypeError("refused"); })];
+  world.on("/v1/tickets", () => (answers.shift() ?? (() => json({ ticket: "T" })))());
+  await start({}, world);
+  world.sockets[0]!.close();
+  await settle();
+  await world.pass(120_000);
+  assert.equal(answers.length, 0);
+  assert.equal(world.sockets.length > 1, true);
+  assert.match(world.sockets[1]!.url, /ws:/);
+});
+
 test("204 means to go away", async () => {
   const world = new World();
   world.on("/v1/events", () => new Response(null, { status: 204 }));
@@ -171,6 +235,38 @@ test("wakes", async () => {
   await world.write(hello(["room.a"]) + live);
   await world.moment("online");
   assert.equal(world.to("/v1/events").length, 4, "a new network");
+});
+
+test("what was heard before a sleep proves nothing after it", async () => {
+  const { world } = await up();
+  await world.write(hello(["room.a"]).replace('"heartbeat_ms":1000', '"heartbeat_ms":15000'));
+  world.time += 2 * TICK_MS + 1;
+  await world.write("id: e-6\n\n"); // it waited in a buffer
+  await world.pass(0);
+  assert.equal(world.to("/v1/events").length, 2);
+  assert.equal(last(world).url.search, "?topics=room.a&cursor=e-6");
+  await world.write(hello(["room.a"]) + live);
+  world.time += 2 * TICK_MS + 1;
+  await world.broken();
+  assert.equal(world.to("/v1/events").length, 3, "nor is there a wait for what broke meanwhile");
+  await world.write(hello(["room.a"]) + live);
+  await world.broken();
+  assert.equal(world.to("/v1/events").length, 3, "but there is for what breaks later");
+});
+
+test("late timers of a hidden page are no sleep", async () => {
+  const { world } = await up();
+  world.unseen = true;
+  await world.write(hello(["room.a"]).replace('"heartbeat_ms":1000', '"heartbeat_ms":15000'));
+  for (let minute = 0; minute < 5; minute++) {
+    world.time += 60_000;
+    await world.write("id: e-6\n\n");
+    await world.pass(0);
+  }
+  assert.equal(world.to("/v1/events").length, 1);
+  world.time += HIDDEN_MS + TICK_MS + 1;
+  await world.pass(0);
+  assert.equal(world.to("/v1/events").length, 2);
 });
 
 test("a wait that a sleep interrupted ends with it", async () => {

@@ -2,11 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { TidingsError } from "../src/fault.ts";
 import { ASK_MS } from "../src/share/host.ts";
 import { SETTLE_MS } from "../src/share/leader.ts";
 import { WELCOME_MS } from "../src/share/share.ts";
 import { SILENT_MS } from "../src/share/tab.ts";
-import { Browser, type Tab } from "./browser.ts";
+import { Browser, Tab } from "./browser.ts";
 import { control, event, json, jwt, problem, settle } from "./world.ts";
 
 const last = (t: Tab) => t.world.to("/v1/events").at(-1)!;
@@ -89,6 +90,69 @@ for (const how of ["worker", "locks"] as const) {
     assert.equal(host.world.to("/v1/events").length, 1, "nothing begins anew");
     await host.world.write(event(10));
     assert.deepEqual(late.data, [10]);
+  });
+
+  test(`${how}: tokens were not to be had when the tabs were opened`, async () => {
+    const browser = new Browser([...has]);
+    let away = true;
+    const token = () => {
+      if (away) throw new Error("login away");
+      return jwt("ann");
+    };
+    const tabs: Tab[] = [];
+    for (let i = 0; i < 7; i++) tabs.push(await browser.open({ token }));
+    assert.deepEqual(tabs.map((t) => t.state), Array(7).fill("waiting"));
+    tabs[6]!.world.up = false;
+    await browser.pass(10_000);
+    assert.equal(tabs[6]!.state, "offline");
+    away = false;
+    tabs[0]!.rt.retryNow();
+    await tabs[1]!.world.moment("visibilitychange");
+    await browser.pass(SETTLE_MS);
+    assert.deepEqual(tabs.map((t) => t.state).slice(0, 2), ["connecting", "connecting"]);
+    await browser.streams[0]!.answer();
+    await browser.pass(40_000);
+    assert.equal(browser.streams.length, 1, "one connection for all");
+    assert.deepEqual(tabs.map((t) => t.state), Array(7).fill("live"));
+  });
+
+  test(`${how}: nobody is signed in, and one question says so`, async () => {
+    const browser = new Browser([...has]);
+    let asked = 0;
+    const tab = await browser.open({
+      token: () => {
+        asked++;
+        throw new TidingsError("signed_out", "Nobody is signed in.", 401);
+      },
+    });
+    const denied = { state: "denied", reason: "Nobody is signed in.", code: "signed_out", hint: "" };
+    assert.deepEqual([tab.rt.status.get(), asked], [denied, 1]);
+    await tab.world.moment("visibilitychange");
+    await browser.pass(120_000, 5000);
+    assert.equal(asked, 1);
+    tab.rt.retryNow();
+    await settle();
+    assert.deepEqual([tab.rt.status.get(), asked], [denied, 2]);
+    tab.rt.close();
+    assert.equal(tab.world.waiting, 0, "timers");
+  });
+
+  test(`${how}: the way that works is remembered by the tabs`, async () => {
+    const browser = new Browser([...has]);
+    const first = new Tab(browser); // a page that was loaded again: its host never saw one before
+    const way = JSON.stringify([1, first.world.time + 600_000]);
+    first.world.stored.set("tidings:http://edge/rt", way);
+    browser.tabs.push(first);
+    first.load({ token: jwt("ann") }, ["a"]);
+    await settle();
+    await browser.pass(SETTLE_MS);
+    const world = how === "worker" ? [...browser.workers.values()][0]!.tab.world : first.world;
+    assert.equal(world.sockets.length, 1);
+    assert.equal(world.to("/v1/events").length, 0);
+    // Who comes later is told.
+    await world.sockets[0]!.say({ type: "tidings.hello", cursor: "e-5", data: { conn: "C", node: "n", topics: ["room.a"], heartbeat_ms: 60_000 } });
+    const later = await browser.open({ token: jwt("ann") });
+    assert.equal(later.world.stored.get("tidings:http://edge/rt"), way);
   });
 
   test(`${how}: different users, keys and servers never share`, async () => {

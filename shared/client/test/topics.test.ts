@@ -33,6 +33,32 @@ test("a token callback that fails is waited for", async () => {
   assert.equal(world.to("/v1/events").length, 1);
 });
 
+test("a token callback that refuses is asked once, and no topic suffers", async () => {
+  for (const status of [401, 403]) {
+    const world = new World();
+    let [asked, signedIn] = [0, false];
+    const { rt, a, now } = await start({
+      token: () => {
+        asked++;
+        if (signedIn) return jwt("ann");
+        // That of another copy of the package.
+        throw Object.assign(new Error("Nobody is signed in."), { name: "TidingsError", code: "signed_out", detail: "Nobody is signed in.", hint: "Sign in.", status });
+      },
+    }, world);
+    a.onError(() => assert.fail("a topic was refused"));
+    assert.deepEqual(rt.status.get(), { state: "denied", reason: "Nobody is signed in.", code: "signed_out", hint: "Sign in." });
+    await world.moment("visibilitychange");
+    await world.pass(3_600_000);
+    assert.deepEqual([asked, world.requests.length], [1, 0]);
+    await assert.rejects(a.publish("t", 1), { code: "signed_out", status });
+    assert.equal(asked, 2);
+    signedIn = true;
+    rt.retryNow();
+    await settle();
+    assert.deepEqual([now(), asked, last(world).token], ["connecting", 3, "Bearer " + jwt("ann")]);
+  }
+});
+
 test("renewal before expiry, on the live stream", async () => {
   const world = new World();
   world.on("/v1/connections/", () => json({ conn: "C1", topics: ["room.a"], cursor: "e-5" }));
@@ -182,12 +208,17 @@ test("a first request that is refused for one of its topics", async () => {
   off();
 });
 
-test("a request that is wrong as a whole is denied", async () => {
-  const world = new World();
-  world.on("/v1/events", () => problem(400, "bad_cursor"));
-  const { states } = await start({ cursor: "odd" }, world);
-  const s = states.at(-1)!;
-  assert.ok(s.state === "denied" && s.code === "bad_cursor");
+test("a request that is wrong as a whole is denied, and no topic suffers", async () => {
+  for (const [status, code] of [[400, "bad_cursor"], [403, "origin_not_allowed"]] as const) {
+    const world = new World();
+    world.on("/v1/events", () => problem(status, code));
+    const { a, states } = await start({ cursor: "odd" }, world);
+    a.onError(() => assert.fail("a topic was refused"));
+    await settle();
+    const s = states.at(-1)!;
+    assert.ok(s.state === "denied" && s.code === code);
+    assert.equal(world.requests.length, 1);
+  }
 });
 
 test("gaps: told, once, and the cursor goes where the log goes", async () => {

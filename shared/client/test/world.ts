@@ -19,6 +19,7 @@ export class World implements Environment {
   time = 1_000_000;
   dice = 0.5;
   up = true;
+  unseen = false;
   requests: Request[] = [];
   scripts: [prefix: string, script: Script][] = [];
   sockets: FakeSocket[] = [];
@@ -31,6 +32,7 @@ export class World implements Environment {
   now = () => this.time;
   random = () => this.dice;
   online = () => this.up;
+  hidden = () => this.unseen;
   memory = () => ({
     getItem: (k: string) => this.stored.get(k) ?? null,
     setItem: (k: string, v: string) => void this.stored.set(k, v),
@@ -132,15 +134,15 @@ export class FakeSocket {
   sent: any[] = [];
   closed = false;
   onmessage: ((e: { data: string }) => void) | null = null;
-  onclose: (() => void) | null = null;
+  onclose: ((e: { code: number; reason: string }) => void) | null = null;
   constructor(readonly url: string) {}
   send(text: string): void {
     this.sent.push(JSON.parse(text));
   }
-  close(): void {
+  close(code = 1006, reason = ""): void {
     if (this.closed) return;
     this.closed = true;
-    queueMicrotask(() => this.onclose?.());
+    queueMicrotask(() => this.onclose?.({ code, reason }));
   }
   async say(...messages: object[]): Promise<void> {
     for (const m of messages) this.onmessage?.({ data: JSON.stringify(m) });

@@ -26,23 +26,25 @@ interface Props {
   top(largest: number): number;
   end: number;
   window: number;
+  /** strip lays the card out as one line of a stack. */
+  strip?: boolean;
 }
 
 /** Card shows the newest numbers, or those under the pointer while it is over any chart. */
 export function Card(props: Props) {
   const { title, note, series, values } = props;
-  if (!series || series.x.length === 0) return <Skeleton title={title} values={values.length} />;
+  if (!series || series.x.length === 0) return <Skeleton title={title} values={values.length} strip={props.strip} />;
   const lines: Line[] = values.filter((v) => !v.plain).map((v, i) => ({ column: v.column, color: i + 1 }));
   const last = text(numberAt(series, values[0]!.column, series.x.length - 1, props.format));
   return (
-    <article class="card">
+    <article class={props.strip ? "card strip" : "card"}>
       <Title title={title} note={note} series={series} />
       <div class={`readings n${values.length}`}>
         {values.map((v, i) => (
           <Number key={v.column} value={v} color={v.plain || lines.length < 2 ? 0 : i + 1} series={series} format={props.format} />
         ))}
       </div>
-      <Chart series={series} lines={lines} end={props.end} window={props.window} top={props.top} tick={props.tick}
+      <Chart series={series} lines={lines} end={props.end} window={props.window} strip={props.strip ?? false} top={props.top} tick={props.tick}
         label={`${title} over the last ${props.window / 60} minutes, now ${last}`} />
     </article>
   );
@@ -67,10 +69,9 @@ function Number({ value, color, series, format }: NumberProps) {
   return (
     <div class="reading">
       <span class="big">{r.value}</span>
-      <span class="unit">{r.unit}</span>
       <span class="name" title={value.label}>
         {color > 0 && <i class={`swatch c${color}`} />}
-        {value.label}
+        {`${r.unit} ${value.label}`.trim()}
       </span>
     </div>
   );
@@ -81,16 +82,16 @@ function numberAt(series: Series, column: string, i: number, format: (v: number)
   return v === null || v === undefined ? NONE : format(v);
 }
 
-function Skeleton({ title, values }: { title: string; values: number }) {
+function Skeleton({ title, values, strip }: { title: string; values: number; strip: boolean | undefined }) {
   return (
-    <article class="card" aria-busy="true">
+    <article class={strip ? "card strip" : "card"} aria-busy="true">
       <header class="card-head"><h3>{title}</h3></header>
       <div class="readings">
         {Array.from({ length: values }, (_, i) => (
           <div class="reading" key={i}><span class="big"><span class="bone">0000</span></span><span class="name"><span class="bone">label</span></span></div>
         ))}
       </div>
-      <div class="chart"><div class="bone" /></div>
+      <div class={strip ? "chart low" : "chart"}><div class="bone" /></div>
     </article>
   );
 }

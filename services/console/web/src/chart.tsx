@@ -25,12 +25,15 @@ interface Props {
   top(largest: number): number;
   /** tick formats a number at the axis. */
   tick(value: number): string;
+  /** strip makes the drawing lower, and without an axis below. */
+  strip?: boolean;
   /** label describes the chart to those who can't see it. */
   label: string;
 }
 
-/** HEIGHT of the drawing in CSS pixels; the style sheet reserves the same. */
+/** HEIGHT of the drawing in CSS pixels, STRIP that of a strip; the style sheet reserves the same. */
 const HEIGHT = 80;
+const STRIP = 56;
 
 /** NARROW is the width in CSS pixels below which a chart has no room for numbers at its side. */
 const NARROW = 220;
@@ -51,7 +54,7 @@ export function Chart(props: Props) {
     const node = place.current!;
     const u = new uPlot(options(node, latest), data(latest.current), node);
     plot.current = u;
-    const watch = new ResizeObserver(() => u.setSize({ width: node.clientWidth, height: HEIGHT }));
+    const watch = new ResizeObserver(() => u.setSize({ width: node.clientWidth, height: heightOf(latest.current) }));
     watch.observe(node);
     return () => {
       watch.disconnect();
@@ -64,7 +67,11 @@ export function Chart(props: Props) {
     plot.current?.setData(data(props));
   }, [props.series, props.end, props.window, shape]);
 
-  return <div class="chart" ref={place} role="img" aria-label={props.label} />;
+  return <div class={props.strip ? "chart low" : "chart"} ref={place} role="img" aria-label={props.label} />;
+}
+
+function heightOf({ strip }: Props): number {
+  return strip ? STRIP : HEIGHT;
 }
 
 function data({ series, lines }: Props): uPlot.AlignedData {
@@ -78,8 +85,8 @@ function options(node: HTMLElement, latest: { current: Props }): uPlot.Options {
   const narrow = () => node.clientWidth < NARROW;
   return {
     width: node.clientWidth,
-    height: HEIGHT,
-    padding: [6, 14, 0, 0],
+    height: heightOf(latest.current),
+    padding: [6, 14, latest.current.strip ? 6 : 0, 0],
     legend: { show: false },
     cursor: {
       y: false,
@@ -93,7 +100,7 @@ function options(node: HTMLElement, latest: { current: Props }): uPlot.Options {
     },
     axes: [
       {
-        size: 20, gap: 4, font, stroke: color("--faint"), grid: { show: false }, ticks: { show: false },
+        show: !latest.current.strip, size: 20, gap: 4, font, stroke: color("--faint"), grid: { show: false }, ticks: { show: false },
         splits: (_u, _axis, min, max) => ticks(min, max, narrow()),
         values: (_u, splits) => splits.map((s) => ago(latest.current.end - s)),
       },

@@ -2,10 +2,12 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useCell, useClock } from "./hooks.ts";
-import { Grow, Pause, Play, Search, Shrink, Trash, Warn } from "./icons.tsx";
+import { Field } from "./field.tsx";
+import { Pause, Play, Trash, Warn } from "./icons.tsx";
 import { List } from "./list.tsx";
 import { Said } from "./said.tsx";
-import { DEFAULT_TOPICS, readRoute, splitTopics, writeRoute, type Route } from "./route.ts";
+import { DEFAULT_TOPICS, splitTopics } from "./route.ts";
+import { amend, route } from "./router.ts";
 import type { State } from "./stream.ts";
 import type { Source } from "./source.ts";
 import { MAX_ROWS, type Tail } from "./tail.ts";
@@ -16,89 +18,68 @@ const SAFE_TOPICS = "user,all";
 interface Props {
   source: Source;
   prefix: string;
-  /** alone says that the panel has the page for itself; setAlone gives and takes it. */
-  alone: boolean;
-  setAlone(alone: boolean): void;
+}
+
+/** Filters is what the address says. */
+interface Filters {
+  topics: string;
+  type: string;
+  text: string;
+}
+
+/** topicsOf reads the topics of an address. */
+export function topicsOf(query: Record<string, string>): string {
+  return query.topics ?? DEFAULT_TOPICS;
 }
 
 /** Events is the panel. */
-export function Events({ source, prefix, alone, setAlone }: Props) {
+export function Events({ source, prefix }: Props) {
   const { tail } = source;
   const stream = useCell(source.stream);
   const state = useCell(stream.state);
-  const [route, setRoute] = useState(() => readRoute(location.hash));
-  const [typed, setTyped] = useState(route.topics);
+  const { query } = useCell(route);
+  const shown: Filters = { topics: topicsOf(query), type: query.type ?? "", text: query.q ?? "" };
+  const [typed, setTyped] = useState(shown.topics);
 
-  useEffect(() => tail.filter({ type: route.type, text: route.text }), [route.type, route.text]);
-  useEffect(() => history.replaceState(null, "", writeRoute(route)), [route]);
+  useEffect(() => tail.filter({ type: shown.type, text: shown.text }), [shown.type, shown.text]);
   useEffect(() => {
-    const changed = () => {
-      const next = readRoute(location.hash);
-      setRoute(next);
-      setTyped(next.topics);
-      source.follow(splitTopics(next.topics));
-    };
-    addEventListener("hashchange", changed);
-    return () => removeEventListener("hashchange", changed);
-  }, []);
+    setTyped(shown.topics);
+    source.follow(splitTopics(shown.topics));
+  }, [shown.topics]);
   useSpace(tail);
 
-  const change = (part: Partial<Route>) => setRoute((r) => ({ ...r, ...part }));
   const follow = (topics: string) => {
-    const clean = splitTopics(topics).join(",") || DEFAULT_TOPICS;
-    setTyped(clean);
-    change({ topics: clean });
-    source.follow(splitTopics(clean));
+    const clean = splitTopics(topics).join(",");
+    setTyped(clean || DEFAULT_TOPICS);
+    amend({ topics: clean === DEFAULT_TOPICS ? "" : clean });
   };
   return (
-    <section class="panel" aria-labelledby="events-title">
+    <section class="panel" aria-labelledby="view-title">
       <header class="panel-head">
-        <h2 id="events-title">Events</h2>
+        <h2 id="view-title">Events</h2>
         <form class="filters" onSubmit={(e) => { e.preventDefault(); follow(typed); }}>
-          <Field label="Topics" hint="Topics and patterns, comma separated. * is one token, > the rest." mono value={typed} invalid={state.name === "denied"} input={setTyped} leave={() => typed !== route.topics && follow(typed)} />
-          <Field label="Type" placeholder="any" hint="Types, comma separated. * stands for anything, ! leaves a type out." mono value={route.type} input={(type) => change({ type })} />
-          <Field label="Text" placeholder="Find text" icon value={route.text} input={(text) => change({ text })} />
+          <Field label="Topics" hint="Topics and patterns, comma separated. * is one token, > the rest." mono value={typed} invalid={state.name === "denied"} input={setTyped} leave={() => typed !== shown.topics && follow(typed)} />
+          <Field label="Type" placeholder="any" hint="Types, comma separated. * stands for anything, ! leaves a type out." mono value={shown.type} input={(type) => amend({ type })} />
+          <Field label="Text" placeholder="Find text" icon value={shown.text} input={(q) => amend({ q })} />
           <button type="submit" class="hidden" tabIndex={-1}>Follow</button>
         </form>
-        <Buttons tail={tail} alone={alone} setAlone={setAlone} />
+        <Buttons tail={tail} />
       </header>
-      {state.name === "denied" && <Refused state={state} safe={() => follow(SAFE_TOPICS)} showSafe={route.topics !== SAFE_TOPICS} />}
-      <List tail={tail} prefix={prefix} replay={(c) => source.replay(c)} empty={emptyText(state, route)} />
+      {state.name === "denied" && <Refused state={state} safe={() => follow(SAFE_TOPICS)} showSafe={shown.topics !== SAFE_TOPICS} />}
+      <List tail={tail} prefix={prefix} replay={(c) => source.replay(c)} empty={emptyText(state, shown)} />
       <Footer source={source} />
     </section>
   );
 }
 
-function emptyText(state: State, route: Route): string {
+function emptyText(state: State, f: Filters): string {
   if (state.name === "denied") return "Nothing to show.";
   if (state.name !== "live") return "Connecting…";
-  if (route.type || route.text) return "Nothing matches yet. New events appear here as they happen.";
-  return `Waiting for the first event on ${route.topics}.`;
+  if (f.type || f.text) return "Nothing matches yet. New events appear here as they happen.";
+  return `Waiting for the first event on ${f.topics}.`;
 }
 
-interface FieldProps {
-  label: string;
-  value: string;
-  input(value: string): void;
-  leave?(): void;
-  placeholder?: string;
-  hint?: string;
-  mono?: boolean;
-  icon?: boolean;
-  invalid?: boolean;
-}
-
-function Field({ label, value, input, leave, placeholder, hint, mono, icon, invalid }: FieldProps) {
-  return (
-    <label class={`filter filter-${label.toLowerCase()}`} title={hint}>
-      {icon ? <Search /> : <span class="filter-label">{label}</span>}
-      <input type="text" class={mono ? "mono" : ""} value={value} placeholder={placeholder} aria-label={label} aria-invalid={invalid}
-        autocomplete="off" autocapitalize="off" spellcheck={false} onInput={(e) => input(e.currentTarget.value)} onBlur={leave} />
-    </label>
-  );
-}
-
-function Buttons({ tail, alone, setAlone }: { tail: Tail } & Pick<Props, "alone" | "setAlone">) {
+function Buttons({ tail }: { tail: Tail }) {
   useCell(tail.version);
   const held = tail.hold === "user";
   return (
@@ -107,9 +88,6 @@ function Buttons({ tail, alone, setAlone }: { tail: Tail } & Pick<Props, "alone"
         {held ? <Play /> : <Pause />}<span>{held ? "Resume" : "Pause"}</span>
       </button>
       <button type="button" class="button square" aria-label="Clear the list" title="Clear the list" onClick={() => tail.clear()}><Trash /></button>
-      <button type="button" class="button square" aria-pressed={alone} aria-label="Only events" title={alone ? "Show the charts" : "Hide the charts"} onClick={() => setAlone(!alone)}>
-        {alone ? <Shrink /> : <Grow />}
-      </button>
     </div>
   );
 }
@@ -124,7 +102,7 @@ function useSpace(tail: Tail): void {
   useEffect(() => {
     const pressed = (e: KeyboardEvent) => {
       const target = e.target as Element;
-      const own = target.closest("input, select, textarea, button:not(.line), [popover], .json");
+      const own = target.closest("input, select, textarea, a, button:not(.line), dialog, [popover], .json");
       if (e.key !== " " || own || e.ctrlKey || e.metaKey || e.altKey) return;
       e.preventDefault();
       if (!e.repeat) flip(tail);
@@ -165,9 +143,9 @@ function Footer({ source }: { source: Source }) {
   const n = (v: number) => v.toLocaleString("en");
   return (
     <footer class="panel-foot">
-      <span><b>{n(perSecond)}</b> events/s</span>
-      <span class="seen"><b>{n(tail.seen)}</b> received</span>
-      <span><b>{n(tail.rows.length)}</b> / {n(MAX_ROWS)} rows</span>
+      <span class="fact short">per second <b>{n(perSecond)}</b></span>
+      <span class="fact seen">received <b>{n(tail.seen)}</b></span>
+      <span class="fact">rows <b>{`${n(tail.rows.length)} / ${n(MAX_ROWS)}`}</b></span>
       {tail.hold !== "no" && <span class="late">{tail.hold === "user" ? "Paused" : "Paused while you look"}</span>}
       <span class="keys"><kbd>space</kbd> pause <kbd>↑</kbd><kbd>↓</kbd> walk <kbd>enter</kbd> open</span>
     </footer>

@@ -66,6 +66,21 @@ export function load(n: number): Reading {
   return { value: n.toFixed(n < 100 ? 2 : 0), unit: "" };
 }
 
+/** latency formats milliseconds. */
+export function latency(ms: number): Reading {
+  return ms < 1000 ? { value: digits(ms), unit: "ms" } : { value: digits(ms / 1000), unit: "s" };
+}
+
+/** compact is a number with a one-letter unit: an axis has room for five characters. */
+export function compact(v: number, base: number): string {
+  let i = 0;
+  while (v >= base && i < 4) {
+    v /= base;
+    i++;
+  }
+  return `${v < 100 ? Math.round(v * 10) / 10 : Math.round(v)}${["", "k", "M", "G", "T"][i]}`;
+}
+
 /** text joins a reading for places where one size fits. */
 export function text(r: Reading): string {
   return r.unit === "" ? r.value : r.unit === "%" ? `${r.value} %` : `${r.value} ${r.unit}`;

@@ -1,6 +1,7 @@
 // The icons, drawn for this page on a 16-pixel grid.
 
 import type { ComponentChildren } from "preact";
+import type { View } from "./route.ts";
 
 function Icon({ children }: { children: ComponentChildren }) {
   return (
@@ -21,8 +22,6 @@ export const Sun = () => (
 );
 export const Moon = () => <Icon><path d="M13.2 9.6A5.6 5.6 0 0 1 6.4 2.8a5.6 5.6 0 1 0 6.8 6.8z" /></Icon>;
 export const Trash = () => <Icon><path d="M2.5 4h11M6.5 4V2.5h3V4M4 4l.6 9.5h6.8L12 4" /></Icon>;
-export const Grow = () => <Icon><path d="M9.5 2.5h4v4M13.5 2.5 9.5 6.5M6.5 13.5h-4v-4M2.5 13.5l4-4" /></Icon>;
-export const Shrink = () => <Icon><path d="M13.5 6.5h-4v-4M9.5 6.5l4-4M2.5 9.5h4v4M6.5 9.5l-4 4" /></Icon>;
 export const Down = () => <Icon><path d="M8 3v10M4 9l4 4 4-4" /></Icon>;
 export const Right = () => <Icon><path d="M6 3.5 10.5 8 6 12.5" /></Icon>;
 export const Replay = () => <Icon><path d="M2.5 8a5.5 5.5 0 1 0 1.8-4.1M2.5 2v2.8h2.8" /></Icon>;
@@ -31,6 +30,17 @@ export const Check = () => <Icon><path d="M3 8.5 6.5 12 13 4.5" /></Icon>;
 export const Terminal = () => <Icon><path d="M2.5 4 6 8l-3.5 4M8 12h5.5" /></Icon>;
 export const Search = () => <Icon><circle cx="7" cy="7" r="4.25" /><path d="m10.2 10.2 3.3 3.3" /></Icon>;
 export const Warn = () => <Icon><path d="M8 2 14.5 13.5h-13zM8 6.5v3M8 11.6v.1" /></Icon>;
+
+
+/** NAV are the icons of the views. */
+export const NAV: Record<View, ComponentChildren> = {
+  overview: <Icon><path d="M1.5 9h3l2-5.5 3 9 2-3.5h3" /></Icon>,
+  connections: <Icon><circle cx="8" cy="5.25" r="2.75" /><path d="M2.5 13.5c.6-2.6 2.8-4 5.5-4s4.9 1.4 5.5 4" /></Icon>,
+  topics: <Icon><path d="M3.5 2.5v9.5h4M3.5 6h4" /><rect x="9.5" y="4.5" width="4" height="3" rx=".8" /><rect x="9.5" y="10.5" width="4" height="3" rx=".8" /></Icon>,
+  events: <Icon><path d="M5.5 4h8M5.5 8h8M5.5 12h8M2.5 4h.1M2.5 8h.1M2.5 12h.1" /></Icon>,
+  streams: <Icon><ellipse cx="8" cy="4" rx="5.5" ry="2" /><path d="M2.5 4v8c0 1.1 2.5 2 5.5 2s5.5-.9 5.5-2V4M2.5 8c0 1.1 2.5 2 5.5 2s5.5-.9 5.5-2" /></Icon>,
+  try: <Icon><path d="M6 2.5v4L2.800 12a1 1 0 0 0 .9 1.5h8.600a1 1 0 0 0 .9-1.5L10 6.5v-4M5 2.5h6M4.800 9.5h6.400" /></Icon>,
+};
 
 /** Logo is the mark: a tide that arrives. */
 export const Logo = ({ size }: { size: number }) => (

@@ -4,11 +4,11 @@ import { render } from "preact";
 import { App } from "./app.tsx";
 import { begin } from "./session.ts";
 import { applyTheme } from "./theme.ts";
-import "uplot/dist/uPlot.min.css";
 import "./style/base.css";
 import "./style/overview.css";
 import "./style/events.css";
 import "./style/status.css";
+import "./style/views.css";
 
 applyTheme();
 begin();

@@ -3,10 +3,12 @@
 import { useEffect, useState } from "preact/hooks";
 import { Card } from "./card.tsx";
 import { hover } from "./chart.tsx";
-import { bytes, ceiling, count, load, percent, rate, span, text, traffic } from "./format.ts";
+import { bytes, ceiling, compact, count, load, percent, rate, span, text, traffic } from "./format.ts";
 import { useCell, useClock } from "./hooks.ts";
+import type { Mesh } from "./mesh.ts";
 import type { Host, Metrics, Nats, StreamSize } from "./metrics.ts";
 import { Said } from "./said.tsx";
+import { Strips } from "./strips.tsx";
 import type { Stream } from "./stream.ts";
 
 /** WINDOWS are the widths to choose from, in seconds. Until one is chosen it is the narrowest that
@@ -20,14 +22,25 @@ const EMPTY_MS = 2_500;
 const DRAWN = 3;
 
 interface Props {
+  mesh: Mesh;
   metrics: Metrics;
   stream: Stream;
   /** prefix is what the names of Tidings' own streams begin with. */
   prefix: string;
 }
 
-/** Overview draws both groups of charts, or says why it can't. */
-export function Overview({ metrics, stream, prefix }: Props) {
+/** Overview is the view. */
+export function Overview({ mesh, ...machines }: Props) {
+  return (
+    <div class="overview" onPointerLeave={() => hover.set(0)}>
+      <Strips mesh={mesh} />
+      <Machines {...machines} />
+    </div>
+  );
+}
+
+/** Machines draws the charts of a host and of NATS, or says why it can't. */
+function Machines({ metrics, stream, prefix }: Omit<Props, "mesh">) {
   useCell(metrics.version);
   const state = useCell(stream.state);
   const [picked, pick] = useState(0);
@@ -38,7 +51,7 @@ export function Overview({ metrics, stream, prefix }: Props) {
       <section class="notice" role="status">
         <h2>No charts with this token</h2>
         <p><Said problem={state.problem} /></p>
-        <p>The charts follow <code>room.host.*</code> and <code>room.nats</code>; the events below, whatever you name.</p>
+        <p>The charts follow <code>room.host.*</code> and <code>room.nats</code>; the view of events, whatever you name.</p>
       </section>
     );
   }
@@ -48,7 +61,7 @@ export function Overview({ metrics, stream, prefix }: Props) {
   const window = picked || WINDOWS.find((w) => metrics.end - metrics.begin <= w) || WINDOWS.at(-1)!;
   const frame = { window, end: metrics.end };
   return (
-    <div onPointerLeave={() => hover.set(0)}>
+    <>
       <section class="group" aria-labelledby="host-title">
         <header class="group-head">
           <h2 id="host-title">Host</h2>
@@ -66,7 +79,7 @@ export function Overview({ metrics, stream, prefix }: Props) {
         </header>
         <NatsCards metrics={metrics} prefix={prefix} {...frame} />
       </section>
-    </div>
+    </>
   );
 }
 
@@ -132,16 +145,6 @@ function streamsNote(streams: StreamSize[]): string {
 function natsFacts(n: Nats): string {
   const parts = [n.server, n.version && `v${n.version}`, n.memory && text(bytes(n.memory)), n.cpu !== null && `${n.cpu.toFixed(1)} % CPU`];
   return parts.filter(Boolean).join(" · ");
-}
-
-/** compact is a number with a one-letter unit: an axis has room for five characters. */
-function compact(v: number, base: number): string {
-  let i = 0;
-  while (v >= base && i < 4) {
-    v /= base;
-    i++;
-  }
-  return `${v < 100 ? Math.round(v * 10) / 10 : Math.round(v)}${["", "k", "M", "G", "T"][i]}`;
 }
 
 function Hosts({ hosts, host, choose }: { hosts: Host[]; host: Host | undefined; choose(name: string): void }) {

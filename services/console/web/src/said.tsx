@@ -1,6 +1,6 @@
 // What the server said, as a sentence.
 
-import type { Problem } from "./wire.ts";
+import type { Problem } from "./ask.ts";
 
 /** Said shows a problem's detail and hint; what stands between backticks is set as code. */
 export function Said({ problem }: { problem: Problem }) {

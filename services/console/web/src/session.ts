@@ -2,7 +2,7 @@
 // it ends with the tab and is never part of an address that could be logged, shared or bookmarked.
 
 import { Cell, type Readable } from "./cell.ts";
-import { parseObject, readProblem, type Problem } from "./wire.ts";
+import { api, ask, problemOf, type Problem } from "./ask.ts";
 
 const KEY = "tidings.token";
 
@@ -95,24 +95,19 @@ function store(value: string): void {
 async function check(): Promise<void> {
   const asked = token();
   cell.set({ name: "checking" });
-  const headers: HeadersInit = asked ? { Authorization: `Bearer ${asked}` } : {};
   try {
-    const response = await fetch("/console/api/info", { headers, cache: "no-store" });
+    const info = await ask<Partial<Info>>(api("info"), undefined, undefined, asked);
+    if (asked === token()) cell.set({ name: "ready", info: readInfo(info) });
+  } catch (e) {
+    const problem = problemOf(e);
     if (asked !== token()) return;
-    if (response.ok) return cell.set({ name: "ready", info: readInfo(await response.text()) });
-    const problem = await readProblem(response);
     // Nobody did anything wrong by opening the page without a token.
-    cell.set(asked ? { name: "needed", problem } : { name: "needed" });
-  } catch {
-    if (asked !== token()) return;
-    const detail = "The server can't be reached. Is it running?";
-    cell.set({ name: "needed", problem: { status: 0, code: "unreachable", detail, hint: "" } });
+    cell.set(asked || problem.status !== 401 ? { name: "needed", problem } : { name: "needed" });
   }
 }
 
-function readInfo(text: string): Info {
-  const o = parseObject(text) ?? {};
-  const s = (key: string) => (typeof o[key] === "string" ? (o[key] as string) : "");
+function readInfo(o: Partial<Record<keyof Info, unknown>>): Info {
+  const s = (key: keyof Info) => (typeof o[key] === "string" ? o[key] : "");
   return {
     version: s("version"), node: s("node"), prefix: s("prefix") || "tidings",
     dev: o.dev === true, user: s("user"),

@@ -3,13 +3,10 @@
 
 import { Cell, type Readable } from "./cell.ts";
 import { clock } from "./format.ts";
-import type { Message } from "./sse.ts";
-import { Stream } from "./stream.ts";
+import { Stream, type Message } from "./stream.ts";
 import { Tail } from "./tail.ts";
 import { parseCursor, type Cursor } from "./wire.ts";
 
-/** URL of the event stream. */
-export const EVENTS_URL = "/v1/events";
 /** REWIND gives the list some history to begin with, for each topic or pattern: enough that two
  * metrics a second leave room for the events of the last minute. */
 const REWIND = 200;
@@ -41,6 +38,7 @@ export class Source {
 
   /** follow begins anew with other topics. */
   follow(topics: string[]): void {
+    if (topics.join() === this.topics.join()) return;
     this.topics = topics;
     this.restart("");
   }
@@ -72,7 +70,7 @@ export class Source {
 
   private open(cursor: string): Stream {
     const stream = new Stream({
-      url: EVENTS_URL, topics: this.topics, token: this.token, cursor, rewind: REWIND,
+      topics: this.topics, token: this.token, cursor, rewind: REWIND,
       event: (m) => this.repeats(m) || this.tail.event(m),
       control: (type, data) => this.control(type, data),
     });
@@ -84,7 +82,7 @@ export class Source {
 
   /** repeats says that the tail has the event already. */
   private repeats(m: Message): boolean {
-    if (!this.known || !m.placed) return false;
+    if (!this.known || !m.id) return false;
     const c = parseCursor(m.id);
     return c !== undefined && c.epoch === this.known.epoch && c.seq <= this.known.seq;
   }
@@ -104,6 +102,9 @@ export class Source {
         break;
       case "tidings.live":
         this.known = undefined;
+        break;
+      case "refused":
+        this.tail.mark("gap", `No events of ${s("topic")}`, s("reason"));
         break;
       case "tidings.bye":
         this.tail.mark("note", "The server closed the stream", [s("code"), s("reason")].filter(Boolean).join(": "));

@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { clock, span } from "./format.ts";
 import { useCell, useClock } from "./hooks.ts";
+import { Shape, type Tone } from "./state.tsx";
 import type { State, Stream } from "./stream.ts";
 
 /** SAY_MS is the least time between two announcements to a screen reader: a flapping network
@@ -16,7 +17,7 @@ interface Props {
   forget(): void;
 }
 
-type Look = { tone: string; label: string };
+type Look = { tone: Tone; label: string };
 
 /** RANK orders states from worst to best. */
 const RANK = ["denied", "offline", "waiting", "idle", "connecting", "catching-up", "live"];
@@ -57,7 +58,8 @@ function worst(states: State[]): State {
   return [...(open.length ? open : states)].sort((a, b) => RANK.indexOf(a.name) - RANK.indexOf(b.name))[0]!;
 }
 
-function look(state: State, now: number): Look {
+/** look is how a state is shown; now is the time for its countdown, 0 for none. */
+export function look(state: State, now: number): Look {
   switch (state.name) {
     case "live":
       return { tone: "good", label: "Live" };
@@ -74,18 +76,6 @@ function look(state: State, now: number): Look {
     default:
       return { tone: "busy", label: "Connecting" };
   }
-}
-
-/** Shape tells the tones apart without colour: full, half, ring, cross. */
-function Shape({ tone }: { tone: string }) {
-  return (
-    <svg class="shape" viewBox="0 0 12 12" width="12" height="12" aria-hidden="true">
-      {tone === "good" && <circle cx="6" cy="6" r="4" fill="currentColor" />}
-      {tone === "busy" && <><circle cx="6" cy="6" r="4" class="line" /><path d="M6 2a4 4 0 0 1 0 8z" fill="currentColor" /></>}
-      {tone === "warn" && <circle cx="6" cy="6" r="4" class="line" />}
-      {tone === "bad" && <path d="M3 3l6 6M9 3l-6 6" class="line" />}
-    </svg>
-  );
 }
 
 /** Announce tells a screen reader, politely and not too often. */

@@ -3,7 +3,7 @@
 import { Cell } from "./cell.ts";
 import { perFrame } from "./frame.ts";
 import { member } from "./json.ts";
-import type { Message } from "./sse.ts";
+import type { Message } from "./stream.ts";
 import { parseEnvelope, type Envelope } from "./wire.ts";
 
 /** MAX_ROWS bounds the list, what gathers while it is paused, and the newest events whether they
@@ -85,7 +85,7 @@ export class Tail {
     this.seen++;
     this.add({
       kind: "event", key: this.nextKey++, envelope,
-      cursor: m.placed ? m.id : "",
+      cursor: m.id,
       time: Date.parse(envelope.time ?? "") || Date.now(),
       raw: m.data, data: member(m.data, "data") || member(m.data, "data_base64"),
     });

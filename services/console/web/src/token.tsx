@@ -5,14 +5,14 @@ import { CopyButton } from "./copy.tsx";
 import { Logo, Warn } from "./icons.tsx";
 import { Said } from "./said.tsx";
 import { token, use } from "./session.ts";
-import type { Problem } from "./wire.ts";
+import type { Problem } from "./ask.ts";
 
 const COMMAND = "tidings token";
 
 /** TokenCard asks for a token. */
 export function TokenCard({ problem }: { problem: Problem | undefined }) {
   const [text, setText] = useState("");
-  const again = problem?.code === "unreachable" && token() !== "";
+  const again = problem?.code === "network" && token() !== "";
   return (
     <main class="door">
       <form class="door-card" onSubmit={(e) => {

@@ -11,41 +11,6 @@ export interface Envelope {
   data_base64?: string;
 }
 
-/** Hello opens every stream. */
-export interface Hello {
-  conn: string;
-  node: string;
-  epoch: string;
-  cursor: string;
-  topics: string[];
-  resumed: boolean;
-  heartbeat_ms: number;
-}
-
-/** Gap says that history is gone for good: what lies between after and before was not sent. */
-export interface Gap {
-  topic: string;
-  after: string;
-  before: string;
-  reason: string;
-}
-
-/** Bye is the server's last word on a stream. */
-export interface Bye {
-  code: string;
-  reason: string;
-  return: boolean;
-  retry_ms: number;
-}
-
-/** Problem is an RFC 9457 answer, or the nearest thing to it when a proxy answered instead. */
-export interface Problem {
-  status: number;
-  code: string;
-  detail: string;
-  hint: string;
-}
-
 /** parseObject reads a JSON object, or returns undefined: a stream may say anything. */
 export function parseObject(text: string): Record<string, unknown> | undefined {
   try {
@@ -63,29 +28,9 @@ export function parseEnvelope(text: string): Envelope | undefined {
   const o = parseObject(text);
   if (!o || typeof o.topic !== "string" || typeof o.type !== "string") return undefined;
   const e: Envelope = { topic: o.topic, type: o.type };
-  if (typeof o.id === "string") e.id = o.id;
-  if (typeof o.source === "string") e.source = o.source;
-  if (typeof o.time === "string") e.time = o.time;
-  if (typeof o.data_base64 === "string") e.data_base64 = o.data_base64;
+  for (const key of ["id", "source", "time", "data_base64"] as const) if (typeof o[key] === "string") e[key] = o[key];
   if ("data" in o) e.data = o.data;
   return e;
-}
-
-/** readProblem reads the body of a refused request. It never throws. */
-export async function readProblem(response: Response): Promise<Problem> {
-  const p: Problem = { status: response.status, code: "", detail: "", hint: "" };
-  try {
-    const o = parseObject((await response.text()).slice(0, 16_384)) ?? {};
-    for (const key of ["code", "detail", "hint"] as const) {
-      const v = o[key];
-      if (typeof v === "string") p[key] = v;
-    }
-    if (!p.detail && typeof o.title === "string") p.detail = o.title;
-  } catch {
-    // The body broke off; the status says enough.
-  }
-  if (!p.detail) p.detail = `The server answered ${response.status} ${response.statusText}`.trim() + ".";
-  return p;
 }
 
 /** Cursor is a parsed position in the log. */

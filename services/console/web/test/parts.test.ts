@@ -1,28 +1,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import { delay, retryAfter } from "../src/backoff.ts";
 import { asCurl, asNats, quote } from "../src/commands.ts";
 import { bytes, ceiling, count, percent, rate, span, text, traffic } from "../src/format.ts";
 import { member, pretty, tokens } from "../src/json.ts";
 import { readRoute, splitTopics, writeRoute } from "../src/route.ts";
 import { HOLE_S, MAX_SAMPLES, Series } from "../src/series.ts";
 import { before, parseCursor } from "../src/wire.ts";
-
-test("delay", () => {
-  assert.equal(delay(0, { retry: 3000 }, () => 0.9), 3000);
-  assert.equal(delay(1, { retry: 3000 }, () => 0.5), 3000);
-  assert.equal(delay(50, {}, () => 1), 30_000);
-  assert.equal(delay(0, { least: 5000 }, () => 0), 5000);
-  assert.equal(delay(0, { least: Infinity, retry: NaN }, () => 0.5), 500);
-});
-
-test("retryAfter", () => {
-  assert.equal(retryAfter(null, 0), 0);
-  assert.equal(retryAfter(" 7 ", 0), 7000);
-  assert.equal(retryAfter("soon", 0), 0);
-  assert.equal(retryAfter("Thu, 01 Jan 1970 00:01:00 GMT", 30_000), 30_000);
-});
 
 test("cursors are 64 bits wide", () => {
   assert.deepEqual(parseCursor("Ab9-18446744073709551615"), { epoch: "Ab9", seq: 18446744073709551615n });
@@ -76,11 +60,16 @@ test("commands survive the shell", () => {
 });
 
 test("routes", () => {
-  assert.deepEqual(readRoute(""), { topics: "room.>,all", type: "", text: "" });
-  assert.equal(writeRoute(readRoute("")), "#/");
-  const r = { topics: "user,room.a.>", type: "!x*", text: "a&b=c #é" };
-  assert.deepEqual(readRoute(writeRoute(r)), r);
-  assert.deepEqual(splitTopics(" a, b  a,,"), ["a", "b"]);
+  assert.deepEqual(readRoute(""), { view: "overview", query: {} });
+  assert.deepEqual(readRoute("#/nowhere?a=1"), { view: "overview", query: { a: "1" } });
+  assert.deepEqual(readRoute("#/?topics=room.a"), { view: "events", query: { topics: "room.a" } }); // an old link
+  for (const route of [
+    { view: "overview", query: {} }, { view: "try", query: {} },
+    { view: "connections", query: { user: "ann@example.com", state: "live" } },
+    { view: "events", query: { topics: "room.a.>,all", type: "!*.metrics", q: "a&b=ü #" } },
+  ] as const) assert.deepEqual(readRoute(writeRoute(route)), route);
+  assert.equal(writeRoute({ view: "events", query: { topics: "room.a.>,all", type: "" } }), "#/events?topics=room.a.>,all");
+  assert.deepEqual(splitTopics(" room.a, all room.a,"), ["room.a", "all"]);
 });
 
 test("numbers as people read them", () => {

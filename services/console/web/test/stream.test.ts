@@ -1,33 +1,39 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Message } from "../src/sse.ts";
-import { HELLO_MS, Stream, type Environment, type Options, type State } from "../src/stream.ts";
+import type { Environment } from "../../../../shared/client/src/environment.ts";
+import { Stream, type Message, type Options, type State } from "../src/stream.ts";
 
 /** World is a server, a clock and a die under the test's control. */
 class World implements Environment {
   time = 1_000_000;
-  dice = 0.5;
-  up = true;
   requests: { url: URL; init: RequestInit }[] = [];
   private timers = new Map<number, { at: number; f: () => void }>();
   private nextTimer = 1;
   /** answer makes the response of the next requests. */
   answer: () => Response | Promise<Response> = () => this.open();
-  /** lines writes to the stream that was opened last. */
+  /** writer writes to the stream that was opened last. */
   private writer: ReadableStreamDefaultController<Uint8Array> | undefined;
 
   now = () => this.time;
-  random = () => this.dice;
-  online = () => this.up;
+  random = () => 0.5;
+  online = () => true;
+  socket = (): never => {
+    throw new Error("there are no sockets");
+  };
+  memory = (): never => {
+    throw new Error("there is no memory");
+  };
+  moments = () => () => {};
+  hidden = () => false;
   fetch = async (url: string, init: RequestInit) => {
     this.requests.push({ url: new URL(url, "http://edge"), init });
     return this.answer();
   };
-  setTimeout = (f: () => void, ms: number) => {
-    this.timers.set(this.nextTimer, { at: this.time + ms, f });
-    return this.nextTimer++;
+  later = (f: () => void, ms: number) => {
+    const key = this.nextTimer++;
+    this.timers.set(key, { at: this.time + ms, f });
+    return () => void this.timers.delete(key);
   };
-  clearTimeout = (t: unknown) => void this.timers.delete(t as number);
 
   open(): Response {
     const body = new ReadableStream<Uint8Array>({ start: (c) => void (this.writer = c) });
@@ -41,13 +47,16 @@ class World implements Environment {
     this.writer!.close();
     await settle();
   }
+  /** pass lets time pass in steps that no timer is shorter than. */
   async pass(ms: number): Promise<void> {
-    this.time += ms;
-    for (const [key, { at, f }] of [...this.timers]) {
-      if (at > this.time || !this.timers.delete(key)) continue;
-      f();
+    for (const end = this.time + ms; this.time < end; ) {
+      this.time = Math.min(end, this.time + 500);
+      for (const [key, { at, f }] of [...this.timers]) {
+        if (at > this.time || !this.timers.delete(key)) continue;
+        f();
+      }
+      await settle();
     }
-    await settle();
   }
 }
 
@@ -67,49 +76,40 @@ async function begin(options: Partial<Options> = {}) {
   const controls: string[] = [];
   const states: State[] = [];
   const stream = new Stream({
-    url: "/v1/events", topics: ["all", "room.ops"], token: () => "secret",
+    topics: ["all", "room.ops"], token: () => "secret",
     event: (m) => events.push(m), control: (type) => controls.push(type), ...options,
   }, world);
   stream.state.subscribe((s) => states.push(s));
   return { world, stream, events, controls, states, names: () => states.map((s) => s.name) };
 }
 
-test("connects, catches up, is live", async () => {
+const last = (world: World) => world.requests.at(-1)!.url.searchParams;
+
+test("connects, catches up, is live, and hands out what was sent", async () => {
   const { world, stream, events, controls, names } = await begin({ rewind: 10 });
   stream.start();
   await settle();
-  const { url, init } = world.requests[0]!;
-  assert.equal(url.search, "?topics=all%2Croom.ops&rewind=10");
-  assert.equal(new Headers(init.headers).get("Authorization"), "Bearer secret");
-  assert.ok(!url.href.includes("secret"));
+  assert.equal(last(world).get("topics"), "all,room.ops");
+  assert.equal(last(world).get("rewind"), "10");
+  assert.equal((world.requests[0]!.init.headers as Record<string, string>).Authorization, "Bearer secret");
   await world.write(hello());
-  await world.write(`id: e-6\nevent: cpu\ndata: {}\n\n${live}`);
-  assert.deepEqual(names(), ["connecting", "catching-up", "live"]);
-  assert.deepEqual(events, [{ type: "cpu", data: "{}", id: "e-6", placed: true }]);
+  const raw = `{"topic":"all","type":"n","data":{"big":12345678901234567890}}`;
+  await world.write(`id: e-6\nevent: n\ndata: ${raw}\n\n${live}event: t\ndata: {"topic":"all"}\n\n`);
+  assert.deepEqual(events, [{ type: "n", data: raw, id: "e-6" }, { type: "t", data: `{"topic":"all"}`, id: "" }]);
   assert.deepEqual(controls, ["tidings.hello", "tidings.live"]);
-  assert.equal(stream.facts.node, "n1");
-  assert.equal(stream.facts.cursor, "e-6");
-});
-
-test("without a token no header is sent", async () => {
-  const { world, stream } = await begin({ token: () => "" });
-  stream.start();
-  await settle();
-  assert.equal(new Headers(world.requests[0]!.init.headers).get("Authorization"), null);
+  assert.deepEqual(names(), ["connecting", "catching-up", "live"]);
+  assert.deepEqual({ ...stream.facts, lastByte: 0 }, { conn: "c1", node: "n1", cursor: "e-6", topics: ["all"], lastByte: 0, reconnects: 0, events: 2 });
 });
 
 test("resumes at its cursor, which heartbeats move", async () => {
-  const { world, stream } = await begin({ rewind: 10 });
+  const { world, stream, names } = await begin();
   stream.start();
   await settle();
-  await world.write(`retry: 700\n${hello()}${live}`);
-  await world.write("id: e-9\n\n");
+  await world.write(hello() + live + "id: e-9\n\n");
   await world.end();
-  const state = stream.state.get();
-  assert.equal(state.name, "waiting");
-  assert.equal(state.name === "waiting" && state.retryAt, world.time + 700, "the first wait is what retry said");
-  await world.pass(700);
-  assert.equal(world.requests[1]!.url.search, "?topics=all%2Croom.ops&cursor=e-9");
+  assert.equal(names().at(-1), "waiting");
+  await world.pass(40_000);
+  assert.equal(last(world).get("cursor"), "e-9");
   await world.write(hello());
   assert.equal(stream.facts.reconnects, 1);
 });
@@ -119,165 +119,73 @@ test("silence is noticed", async () => {
   stream.start();
   await settle();
   await world.write(hello() + live);
-  await world.pass(2_400);
-  await world.write(": anything counts\n");
-  await world.pass(2_400);
+  await world.pass(10_000); // ten heartbeats
+  assert.equal(world.requests.length > 1, true);
+});
+
+test("a refusal for good stops and tells why, also through a rest", async () => {
+  const { world, stream } = await begin();
+  world.answer = () => new Response(`{"code":"token_expired","detail":"It has expired.","hint":"Get another."}`, { status: 401 });
+  stream.start();
+  await settle();
+  stream.rest();
+  assert.deepEqual(stream.state.get(), { name: "denied", problem: { status: 0, code: "token_expired", detail: "It has expired.", hint: "Get another." } });
+});
+
+test("bye says not to come back", async () => {
+  const { world, stream, controls } = await begin();
+  stream.start();
+  await settle();
+  await world.write(hello() + live + `event: tidings.bye\ndata: {"code":"cut","reason":"An operator ended it.","return":false,"retry_ms":0}\n\n`);
+  const state = stream.state.get();
+  assert.equal(state.name === "denied" && state.problem.code, "cut");
+  assert.equal(controls.at(-1), "tidings.bye");
+});
+
+test("a topic that is refused is told, the others go on", async () => {
+  const { world, stream, controls } = await begin();
+  const refused = () => new Response(`{"code":"topic_denied","detail":"Not yours."}`, { status: 403 });
+  world.answer = () => {
+    const { url } = world.requests.at(-1)!;
+    if (url.pathname.endsWith("/room.ops/events")) return refused();
+    if (url.pathname.startsWith("/v1/topics/")) return new Response("{}");
+    return url.searchParams.get("topics")!.includes("room.ops") ? refused() : world.open();
+  };
+  stream.start();
+  await settle();
+  await world.write(hello() + live);
   assert.equal(stream.state.get().name, "live");
-  await world.pass(101);
-  assert.equal(stream.state.get().name, "waiting");
+  assert.equal(last(world).get("topics"), "all");
+  assert.deepEqual(controls, ["refused", "tidings.hello", "tidings.live"]);
 });
 
-test("a stream that never says hello is given up", async () => {
+test("retryNow ends a wait", async () => {
   const { world, stream } = await begin();
+  stream.retryNow();
   stream.start();
   await settle();
-  await world.write(": bytes, but no hello\n");
-  await world.pass(HELLO_MS);
-  assert.equal(stream.state.get().name, "waiting");
-});
-
-test("waits grow with full jitter and shrink after it worked", async () => {
-  const { world, stream } = await begin();
-  world.answer = () => Promise.reject(new TypeError("no network"));
-  stream.start();
-  const waits: number[] = [];
-  for (let i = 0; i < 8; i++) {
-    await settle();
-    const s = stream.state.get();
-    assert.ok(s.name === "waiting");
-    waits.push(s.retryAt - world.time);
-    await world.pass(s.retryAt - world.time);
-  }
-  assert.deepEqual(waits, [500, 1000, 2000, 4000, 8000, 15000, 15000, 15000]);
-  world.answer = () => world.open();
-  await world.pass(15_000);
-  await world.write(hello() + live);
   await world.end();
-  const s = stream.state.get();
-  assert.ok(s.name === "waiting" && s.retryAt - world.time === 500);
-});
-
-test("a network that is away is called offline and still tried", async () => {
-  const { world, stream } = await begin();
-  world.up = false;
-  world.answer = () => Promise.reject(new TypeError("no network"));
-  stream.start();
-  await settle();
-  assert.equal(stream.state.get().name, "offline");
-  await world.pass(500);
-  assert.equal(world.requests.length, 2);
-});
-
-test("Retry-After is a floor", async () => {
-  const { world, stream } = await begin();
-  world.answer = () => new Response(`{"code":"overloaded","detail":"Too many."}`, { status: 503, headers: { "Retry-After": "20" } });
-  stream.start();
-  await settle();
-  const s = stream.state.get();
-  assert.ok(s.name === "waiting" && s.reason === "Too many.");
-  assert.equal(s.retryAt - world.time, 21_000);
-});
-
-test("a refusal for good stops and tells why", async () => {
-  for (const status of [400, 401, 403, 404]) {
-    const { world, stream } = await begin();
-    world.answer = () => new Response(`{"code":"topic_denied","detail":"Not yours.","hint":"Ask."}`, { status });
-    stream.start();
-    await settle();
-    assert.deepEqual(stream.state.get(), {
-      name: "denied", problem: { status, code: "topic_denied", detail: "Not yours.", hint: "Ask." },
-    });
-    await world.pass(1e9);
-    assert.equal(world.requests.length, 1);
-  }
-});
-
-test("204 means go away", async () => {
-  const { world, stream } = await begin();
-  world.answer = () => new Response(null, { status: 204 });
-  stream.start();
-  await settle();
-  assert.equal(stream.state.get().name, "denied");
-});
-
-test("bye says whether and when to come back", async () => {
-  const { world, stream } = await begin();
-  stream.start();
-  await settle();
-  await world.write(hello() + live);
-  await world.write(`event: tidings.bye\ndata: {"code":"draining","reason":"A deploy.","return":true,"retry_ms":9000}\n\n`);
-  let s = stream.state.get();
-  assert.ok(s.name === "waiting" && s.reason === "A deploy.");
-  assert.ok(s.retryAt - world.time >= 9000);
-  await world.pass(s.retryAt - world.time);
-  await world.write(`event: tidings.bye\ndata: {"code":"revoked","reason":"Gone.","return":false,"retry_ms":0}\n\n`);
-  s = stream.state.get();
-  assert.ok(s.name === "denied" && s.problem.code === "revoked" && s.problem.detail === "Gone.");
-  await world.pass(1e9);
-  assert.equal(world.requests.length, 2);
-});
-
-test("retryNow ends a wait, check ends a sleep", async () => {
-  const { world, stream } = await begin();
-  stream.start();
-  await settle();
-  await world.write(hello() + live);
-  stream.check();
-  assert.equal(stream.state.get().name, "live", "nothing is wrong");
-  world.time += 60_000; // asleep: no timer ran
-  stream.check();
-  await settle();
-  assert.equal(world.requests.length, 2);
-  await world.end();
-  assert.equal(stream.state.get().name, "waiting");
   stream.retryNow();
   await settle();
-  assert.equal(world.requests.length, 3);
+  assert.equal(world.requests.length, 2);
 });
 
-test("stop is final and late bytes are not heard", async () => {
-  const { world, stream, events } = await begin();
+test("a rest keeps the place, skip gives it up, stop is final", async () => {
+  const { world, stream, events, names } = await begin({ rewind: 7 });
   stream.start();
   await settle();
-  await world.write(hello() + live);
-  stream.stop();
-  await world.write(`data: {}\n\n`).catch(() => {});
-  await world.pass(1e9);
-  assert.equal(stream.state.get().name, "idle");
-  assert.equal(events.length, 0);
-  assert.equal(world.requests.length, 1);
-});
-
-test("a rest keeps the place, skip gives it up", async () => {
-  const { world, stream, events } = await begin({ rewind: 10 });
-  stream.start();
-  await settle();
-  await world.write(hello() + live);
+  await world.write(hello() + live + `id: e-8\nevent: n\ndata: {}\n\n`);
   stream.rest();
-  await world.write(`id: e-6\ndata: {}\n\n`).catch(() => {});
-  await world.pass(1e9);
-  assert.equal(stream.state.get().name, "idle");
-  assert.equal(world.requests.length, 1, "nothing is tried while resting");
   stream.start();
   await settle();
-  assert.equal(world.requests[1]!.url.searchParams.get("cursor"), "e-5");
+  assert.equal(last(world).get("cursor"), "e-8");
   stream.rest();
   stream.skip();
   stream.start();
   await settle();
-  assert.equal(world.requests[2]!.url.searchParams.get("cursor"), null);
-  assert.equal(world.requests[2]!.url.searchParams.get("rewind"), "10");
-  assert.equal(events.length, 0);
-});
-
-test("what was denied stays denied through a rest", async () => {
-  const { world, stream } = await begin();
-  world.answer = () => new Response("", { status: 403 });
-  stream.start();
+  assert.deepEqual([last(world).get("cursor"), last(world).get("rewind")], [null, "7"]);
+  stream.stop();
   await settle();
-  stream.rest();
-  stream.start();
-  await settle();
-  assert.equal(stream.state.get().name, "denied");
-  assert.equal(world.requests.length, 1);
+  assert.equal(names().at(-1), "idle");
+  assert.equal(events.length, 1);
 });

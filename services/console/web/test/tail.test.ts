@@ -15,7 +15,7 @@ function frame(): void {
 let seq = 0;
 function send(tail: Tail, type: string, data: unknown = {}): void {
   seq++;
-  tail.event({ type, data: JSON.stringify({ topic: "room.a", type, id: `e-${seq}`, time: "2026-01-02T03:04:05.006Z", data }), id: `e-${seq}`, placed: true });
+  tail.event({ type, data: JSON.stringify({ topic: "room.a", type, id: `e-${seq}`, time: "2026-01-02T03:04:05.006Z", data }), id: `e-${seq}` });
 }
 const types = (rows: Row[]) => rows.map((r) => (r.kind === "event" ? r.envelope.type : `(${r.text})`));
 
@@ -35,9 +35,9 @@ test("rows appear with the frame and are bounded", () => {
 
 test("what is no event is left out, an ephemeral one has no cursor", () => {
   const tail = new Tail();
-  tail.event({ type: "x", data: "not json", id: "e-1", placed: true });
-  tail.event({ type: "x", data: `{"topic":1}`, id: "e-1", placed: true });
-  tail.event({ type: "x", data: `{"topic":"all","type":"typing"}`, id: "e-1", placed: false });
+  tail.event({ type: "x", data: "not json", id: "e-1" });
+  tail.event({ type: "x", data: `{"topic":1}`, id: "e-1" });
+  tail.event({ type: "x", data: `{"topic":"all","type":"typing"}`, id: "" });
   frame();
   assert.equal(tail.rows.length, 1);
   assert.ok(tail.rows[0]!.kind === "event" && tail.rows[0]!.cursor === "");

@@ -21,16 +21,18 @@ export interface Host {
   close(): void;
 }
 
-/** hostOf makes a host. connect makes its connection; send reaches the tabs named, and gone is told
- * which has left or died. For settle milliseconds it only listens: when a host follows another
- * one, all its tabs should have told their cursors before it connects, or else it would have to
- * begin again for each. */
+/** hostOf makes a host. connect makes its connection, in a world whose memory is that of the tabs,
+ * since a worker has none; way is what the first of them remembers. send reaches the tabs named,
+ * and gone is told which has left or died. For settle milliseconds it only listens: when a host
+ * follows another one, all its tabs should have told their cursors before it connects, or else it
+ * would have to begin again for each. */
 export function hostOf(
-  connect: (out: (note: Note) => void) => Connection,
+  connect: (out: (note: Note) => void, world: Environment) => Connection,
   send: (tabs: string[], m: ToTab) => void,
   { locks }: Grounds,
   env: Environment,
   settle: number,
+  way: string | undefined,
   gone: (tab: string) => void = () => {},
 ): Host {
   const tabs = new Map<string, string[]>(); // topics, of the newest tab last
@@ -44,6 +46,13 @@ export function hostOf(
 
   const all = () => [...tabs.keys()];
   const having = (is: (topic: string) => boolean) => all().filter((tab) => tabs.get(tab)!.some(is));
+  const memory = {
+    getItem: () => way ?? null,
+    setItem(_: string, value: string) {
+      way = value;
+      send(all(), { say: "way", way });
+    },
+  };
   const connection = connect((note) => {
     if (quiet) return;
     if (note.note === "status") status = note;
@@ -51,7 +60,7 @@ export function hostOf(
     if (note.note === "refused") return send(having((t) => t === note.topic), { say: "refused", topic: note.topic, error: plain(note.error) });
     const to = note.note === "event" ? having((t) => matches(t, note.frame.topic ?? "", ready.own)) : all();
     if (to.length) send(to, { say: "note", note });
-  });
+  }, { ...env, memory: () => memory });
 
   const want = () => settled && connection.want([...new Set([...tabs.values()].flat())], undefined);
   const drop = (tab: string) => {
@@ -75,6 +84,7 @@ export function hostOf(
    * the others, who know what they have seen, drop the repetition. */
   const welcome = (tab: string, cursor: string | undefined) => {
     send([tab], { say: "welcome" });
+    if (way) send([tab], { say: "way", way });
     if (status) send([tab], { say: "note", note: status });
     send([tab], { say: "note", note: ready });
     const at = connection.cursor();

@@ -2,6 +2,7 @@
 // comes over a BroadcastChannel. The lock goes over by itself when the leader dies.
 
 import type { Connection } from "../connection.ts";
+import type { Environment } from "../environment.ts";
 import type { Line, Note } from "../status.ts";
 import { hostOf, type Host } from "./host.ts";
 import { tabOf, type Parts } from "./tab.ts";
@@ -20,9 +21,9 @@ export function leaderLine(
   lock: string,
   grounds: Required<Grounds>,
   parts: Parts,
-  connect: (out: (note: Note) => void) => Connection,
+  connect: (out: (note: Note) => void, world: Environment) => Connection,
 ): Line {
-  const { env } = parts;
+  const { env, config } = parts;
   const channel = new grounds.BroadcastChannel!(name);
   const post = (letter: Letter) => channel.postMessage(letter);
   let host: Host | undefined;
@@ -51,7 +52,7 @@ export function leaderLine(
         const others = tabs.filter((t) => t !== id);
         if (others.length) post({ to: others, tab: m });
         if (others.length < tabs.length) tab.hear(m);
-      }, grounds, env, SETTLE_MS);
+      }, grounds, env, SETTLE_MS, config.way);
       post({ to: undefined, tab: { say: "join" } });
       tab.join();
       return new Promise<void>((done) => (release = done));

@@ -2,6 +2,7 @@
 
 import type { Environment } from "../environment.ts";
 import { thrown } from "../fault.ts";
+import { keyOf } from "../ladder.ts";
 import type { Line, Note } from "../status.ts";
 import type { Tokens } from "../token.ts";
 import { fromPlain, plain, type Config, type ToHost, type ToTab } from "./words.ts";
@@ -49,6 +50,15 @@ export function tabOf({ config, env, tokens, cursor, out }: Parts, lock: string 
       post({ do: "token", ask, error: plain(thrown(e)) });
     }
   };
+  /** remember keeps the way that works, for who comes next. */
+  const remember = (way: string) => {
+    config.way = way;
+    try {
+      env.memory().setItem(keyOf(config.base), way);
+    } catch {
+      // Storage may be full or forbidden: then a reload tries all ways again.
+    }
+  };
   const look = () => {
     const due = env.now() + LOOK_MS;
     off = env.later(() => {
@@ -70,6 +80,7 @@ export function tabOf({ config, env, tokens, cursor, out }: Parts, lock: string 
       heard = env.now();
       if (m.say === "join") join();
       else if (m.say === "welcome") joined = true;
+      else if (m.say === "way") remember(m.way);
       else if (m.say === "ask") void token(m.ask, m.stale);
       else if (joined && m.say === "note") out(m.note);
       else if (joined && m.say === "refused") out({ note: "refused", topic: m.topic, error: fromPlain(m.error) });

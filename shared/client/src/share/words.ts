@@ -13,6 +13,8 @@ export interface Config {
   credentials: RequestCredentials | undefined;
   transports: Via[] | undefined;
   rewind: number | undefined;
+  /** way is what the tab remembers of the way that works, see ladder.ts. */
+  way: string | undefined;
 }
 
 /** ToHost is what a tab says. */
@@ -37,6 +39,8 @@ export type ToTab =
   | { say: "refused"; topic: string; error: Plain }
   /** ask wants a token other than stale. */
   | { say: "ask"; ask: number; stale: boolean }
+  /** way is to be remembered for a new host, also over a reload of the page. */
+  | { say: "way"; way: string }
   /** alive says nothing else, now and then. */
   | { say: "alive" };
 

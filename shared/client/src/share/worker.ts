@@ -16,15 +16,16 @@ export function serve(scope: { onconnect: unknown }, env: Environment = browser(
   const ports = new Map<string, MessagePort>();
   let host: Host | undefined;
 
-  const begin = ({ base, credentials, transports = ["sse", "ws", "poll"], rewind }: Config): Host => {
+  const begin = ({ base, credentials, transports = ["sse", "ws", "poll"], rewind, way }: Config): Host => {
     const ways = { sse: stream, ws: socket, poll };
     const api = apiOf(base, tokensOf((stale) => made.token(stale), env), env, credentials);
     const made: Host = hostOf(
-      (out) => connectionOf(api, { ways: transports.map((via: Via) => [via, ways[via]]), rewind }, env, out),
+      (out, world) => connectionOf(api, { ways: transports.map((via: Via) => [via, ways[via]]), rewind }, world, out),
       (tabs, m) => tabs.forEach((tab) => ports.get(tab)?.postMessage(m)),
       grounds,
       env,
       0,
+      way,
       (tab) => ports.delete(tab),
     );
     return made;
