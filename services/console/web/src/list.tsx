@@ -75,10 +75,6 @@ export function List({ tail, prefix, empty, replay }: Props) {
   }
 
   const { from, to, above, below } = cut(rows, heightOf, view);
-  // While the list follows, its lines stay in the document and their text changes, which costs a
-  // fraction of new ones. Once it stands still a line belongs to its row, and keeps the focus.
-  const first = useRef(0);
-  if (tail.hold === "no") first.current = rows[from]?.key ?? 0;
   const last = rows.findLast((r) => r.kind === "event")?.key;
   const stop = rows.some((r) => r.key === active) ? active : last;
   return (
@@ -88,8 +84,8 @@ export function List({ tail, prefix, empty, replay }: Props) {
         {rows.length === 0 && <p class="empty">{empty}</p>}
         <Space height={above} />
         {rows.slice(from, to).map((row) => row.kind === "mark"
-          ? <MarkLine key={row.key - first.current} row={row} />
-          : <EventLine key={row.key - first.current} row={row} open={open.has(row.key)} reachable={row.key === stop} prefix={prefix}
+          ? <MarkLine key={row.key} row={row} />
+          : <EventLine key={row.key} row={row} open={open.has(row.key)} reachable={row.key === stop} prefix={prefix}
               toggle={() => toggle(row.key)} focus={() => setActive(row.key)} replay={(c) => { follow(); replay(c); }} />)}
         <Space height={below} />
       </div>
