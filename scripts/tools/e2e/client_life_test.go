@@ -149,7 +149,8 @@ func TestClientBackForward(t *testing.T) {
 			p.exactly(all, "room.a")
 			p.noGaps()
 			f.tidings.connected(1)
-			t.Logf("share %s: kept by the browser: %v; loaded again with %v events", share, eval[bool](p, "shown.includes(true)"), eval[int](p, "resumed"))
+			t.Logf("share %s: kept by the browser: %v (why not: %s); loaded again with %d events", share, eval[bool](p, "shown.includes(true)"),
+				eval[string](p, `JSON.stringify(performance.getEntriesByType("navigation")[0].notRestoredReasons?.reasons ?? [])`), eval[int](p, "resumed"))
 		})
 	}
 }
