@@ -46,6 +46,18 @@ func (s Space) Service(service, tag, question string) string {
 	return s.prefix + ".svc." + service + "." + tag + "." + question
 }
 
+// Job returns the subject of a job that waits for a channel's worker:
+// "tidings.jobs.mail.<key>". Here and below each part is one token, or a wildcard.
+func (s Space) Job(channel, key string) string { return s.prefix + ".jobs." + channel + "." + key }
+
+// Dead returns the subject of a job that was given up: "tidings.dead.mail.<key>".
+func (s Space) Dead(channel, key string) string { return s.prefix + ".dead." + channel + "." + key }
+
+// Receipt returns the subject of what became of a job: "tidings.receipts.<notification>.mail.<key>".
+func (s Space) Receipt(notification, channel, key string) string {
+	return s.prefix + ".receipts." + notification + "." + channel + "." + key
+}
+
 // EventTopic returns the topic of an event subject, or false when the subject is
 // not one or its tail is not a canonical topic.
 func (s Space) EventTopic(subj string) (Topic, bool) { return s.topic(subj, ".ev.") }

@@ -1,0 +1,25 @@
+package subject_test
+
+import (
+	"testing"
+
+	"tidings/shared/subject"
+)
+
+// TestJobs fixes the names of what notifications travel on.
+func TestJobs(t *testing.T) {
+	t.Parallel()
+	s, err := subject.NewSpace("tidings")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for got, want := range map[string]string{
+		s.Job("mail", "k"):                           "tidings.jobs.mail.k",
+		s.Dead("mail", "*"):                          "tidings.dead.mail.*",
+		s.Receipt(subject.Escape("n.1"), "sms", "k"): "tidings.receipts.n=2E1.sms.k",
+	} {
+		if got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package worker
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// MaxAfter bounds the pause that a provider may ask for: a wrong header must not park a
+// job for ever.
+const MaxAfter = 24 * time.Hour
+
+// Backoff is the pauses between the attempts of a job: a random time up to a bound that
+// grows with each attempt ("full jitter"), so that jobs that failed together do not come
+// back together.
+type Backoff struct {
+	// Base is the bound after the first attempt, Factor what it grows by with each more,
+	// and Max where it ends.
+	Base   time.Duration
+	Factor float64
+	Max    time.Duration
+}
+
+// DefaultBackoff returns bounds of a minute, four, sixteen, and so on up to six hours:
+// short for a hiccup, and long enough for a provider's bad night.
+func DefaultBackoff() Backoff { return Backoff{Base: time.Minute, Factor: 4, Max: 6 * time.Hour} }
+
+// Bound returns the longest pause after so many attempts.
+func (b Backoff) Bound(attempts int) time.Duration {
+	d := float64(b.Base)
+	for n := 1; n < attempts && d < float64(b.Max); n++ {
+		d *= b.Factor
+	}
+	if d >= float64(b.Max) { // which may be more than a Duration holds
+		return b.Max
+	}
+	return time.Duration(d)
+}
+
+// pause returns the pause after so many attempts. What a provider asked for is a lower
+// bound, and is jittered upwards by as much as the first pause.
+func (b Backoff) pause(attempts int, asked time.Duration) time.Duration {
+	if asked > 0 {
+		return min(asked, MaxAfter) + rand.N(max(b.Base, 1))
+	}
+	return rand.N(max(b.Bound(attempts), 1))
+}
