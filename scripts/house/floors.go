@@ -16,9 +16,9 @@ func floorTable() [][]string {
 		{"subject", "client"}, // the names, and the browser's bundle
 		{"event"},
 		{"telemetry", "lifecycle"},
-		{"auth", "config"}, // settings hold telemetry's secrets
+		{"auth", "config", "template"}, // settings hold telemetry's secrets
 		{"natsx", "httpx"},
-		{"stream", "worker", "mesh", "revoke"},
+		{"stream", "worker", "mesh", "revoke", "ledger", "suppress", "notice"},
 		{"testkit"},
 	}
 }
@@ -65,8 +65,8 @@ func walls() []wall {
 		{
 			vendor: "github.com/nats-io/nats.go", tests: true,
 			homes: []string{
-				"shared/natsx", "shared/stream", "shared/worker", "shared/mesh", "shared/revoke", "shared/testkit",
-				"services/edge", "services/tidings",
+				"shared/natsx", "shared/stream", "shared/worker", "shared/mesh", "shared/revoke", "shared/ledger", "shared/suppress",
+				"shared/testkit", "services/edge", "services/notifier", "services/tidings",
 			},
 			why: "the others speak to stream and worker",
 		},

@@ -16,6 +16,13 @@ func TestJobs(t *testing.T) {
 	for got, want := range map[string]string{
 		s.Job("mail", "k"):                           "tidings.jobs.mail.k",
 		s.Dead("mail", "*"):                          "tidings.dead.mail.*",
+		s.AnyService("notifier", "notify"):           "tidings.svc.notifier.notify",
+		s.Notify():                                   "tidings.notify",
+		s.Notification(subject.Escape("n.1")):        "tidings.notifications.n=2E1",
+		s.InboxItems(subject.Escape("a@b")):          "tidings.inbox.a=40b.items",
+		s.InboxState("*"):                            "tidings.inbox.*.state",
+		s.Plan("k"):                                  "tidings.schedule.k",
+		s.Digest("d", "*"):                           "tidings.digests.d.*",
 		s.Receipt(subject.Escape("n.1"), "sms", "k"): "tidings.receipts.n=2E1.sms.k",
 	} {
 		if got != want {

@@ -46,8 +46,34 @@ func (s Space) Service(service, tag, question string) string {
 	return s.prefix + ".svc." + service + "." + tag + "." + question
 }
 
+// AnyService returns the subject on which whichever instance of a service is free answers
+// a question: "tidings.svc.notifier.notify".
+func (s Space) AnyService(service, question string) string {
+	return s.prefix + ".svc." + service + "." + question
+}
+
+// Notify returns the subject on which plain publishes of notifications are stored until
+// the notifier reads them: "tidings.notify".
+func (s Space) Notify() string { return s.prefix + ".notify" }
+
+// Notification returns the subject of everything that is known about a notification:
+// "tidings.notifications.<id>". Here and below each part is one token, or a wildcard.
+func (s Space) Notification(id string) string { return s.prefix + ".notifications." + id }
+
+// InboxItems returns the subject of the items of a user's inbox: "tidings.inbox.<user>.items".
+func (s Space) InboxItems(user string) string { return s.prefix + ".inbox." + user + ".items" }
+
+// InboxState returns the subject of what a user did with them: "tidings.inbox.<user>.state".
+func (s Space) InboxState(user string) string { return s.prefix + ".inbox." + user + ".state" }
+
+// Plan returns the subject of what shall happen at a time: "tidings.schedule.<key>".
+func (s Space) Plan(key string) string { return s.prefix + ".schedule." + key }
+
+// Digest returns the subject of what a digest collected: "tidings.digests.<digest>.<key>".
+func (s Space) Digest(digest, key string) string { return s.prefix + ".digests." + digest + "." + key }
+
 // Job returns the subject of a job that waits for a channel's worker:
-// "tidings.jobs.mail.<key>". Here and below each part is one token, or a wildcard.
+// "tidings.jobs.mail.<key>".
 func (s Space) Job(channel, key string) string { return s.prefix + ".jobs." + channel + "." + key }
 
 // Dead returns the subject of a job that was given up: "tidings.dead.mail.<key>".
