@@ -40,16 +40,28 @@ type Categories map[string]Category
 func DefaultCategories() Categories {
 	return Categories{
 		DefaultCategory: {
-			Title: "Everything else", Channels: []Channel{Inbox, Push},
-			Limits: map[Channel]Limit{Push: {Count: 20, PerSeconds: 3600}, Mail: {Count: 20, PerSeconds: 3600}, SMS: {Count: 5, PerSeconds: 3600}},
+			Title: "Everything else", Channels: []Channel{Inbox, Mail, Push},
+			Limits: map[Channel]Limit{Push: {Count: 20, PerSeconds: 3600}, Mail: {Count: 30, PerSeconds: 3600}, SMS: {Count: 5, PerSeconds: 3600}},
 		},
 		"account": {Title: "Your account", Channels: []Channel{Inbox, Mail}, Transactional: true},
 		"alerts": {
 			Title: "Alerts", Channels: []Channel{Inbox, Push, Mail},
 			Limits: map[Channel]Limit{Push: {Count: 10, PerSeconds: 600}, Mail: {Count: 10, PerSeconds: 3600}, SMS: {Count: 5, PerSeconds: 3600}},
 		},
-		"news": {Title: "News", Channels: []Channel{Inbox, Mail}, Digest: Digest{WindowSeconds: 24 * 3600, Cap: 50}},
+		"orders":   {Title: "Orders", Channels: []Channel{Inbox, Mail, Push}, Transactional: true},
+		"comments": {Title: "Comments and mentions", Channels: []Channel{Inbox, Mail, Push}, Digest: Digest{WindowSeconds: 900, DebounceSeconds: 180, Cap: 20}},
+		"news":     {Title: "News", Channels: []Channel{Inbox, Mail}, Digest: Digest{WindowSeconds: 24 * 3600, Cap: 50}},
 	}
+}
+
+// ParseCategories reads the JSON of an installation's categories, strictly. Errors are
+// *FaultsError, or *httpx.Problem where the JSON itself is broken.
+func ParseCategories(data []byte) (Categories, error) {
+	var c Categories
+	if err := decode(data, MaxPreferences, &c); err != nil {
+		return nil, err
+	}
+	return c, c.Check()
 }
 
 // Of returns the rules for a category, those of DefaultCategory if it has none, or

@@ -38,5 +38,5 @@ type Delivery struct {
 	// Reason says why, for programs.
 	Reason Reason `json:"reason"`
 	// Why says it in a sentence.
-	Why string `json:"why"`
+	Why string `json:"why,omitempty"`
 }

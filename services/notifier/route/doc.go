@@ -14,7 +14,7 @@
 //
 //  1. Does the person, or else the category, want it here? (critical asks the
 //     category alone: what was turned off does not stop it)
-//  2. Is there an address? Is it suppressed: a bounce, a complaint, an unsubscribe?
+//  2. Does anybody send over it here? Is there an address? Is it suppressed: a bounce, a complaint, an unsubscribe?
 //  3. Has it expired? Is it for later?
 //  4. critical goes now.
 //  5. Are they muted? Muting drops what would disturb; the inbox still gets it.

@@ -2,11 +2,14 @@ package route
 
 import (
 	"maps"
+	"slices"
 	"time"
 )
 
 // Facts is what is known of a person beside their addresses and preferences.
 type Facts struct {
+	// Channels are those that somebody sends over here; none means all.
+	Channels []Channel `json:"channels,omitempty"`
 	// Devices is how many push subscriptions they have.
 	Devices int `json:"devices,omitempty"`
 	// Suppressed are the entries of the suppression list for their addresses.
@@ -47,6 +50,9 @@ func (h History) Sent(user, category string, c Channel, id string) (History, boo
 	out.Digests[c] = Collected{Serial: s.Serial + 1}
 	return out, true
 }
+
+// has reports whether somebody sends over c.
+func (f Facts) has(c Channel) bool { return len(f.Channels) == 0 || slices.Contains(f.Channels, c) }
 
 // Suppression is an address that must not be used.
 type Suppression struct {

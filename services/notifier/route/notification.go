@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"tidings/services/notifier/route/wall"
 )
 
 // Bounds of a notification. They keep it, with its recipients, in one message of
@@ -52,6 +54,8 @@ type Notification struct {
 	Collapse string `json:"collapse,omitempty"`
 	// At is when it shall be delivered, zero for at once.
 	At time.Time `json:"at,omitzero"`
+	// Repeat has it told again and again, from At on and until Expires; nil is once.
+	Repeat *wall.Schedule `json:"repeat,omitempty"`
 	// Expires is when it is worthless, zero for never.
 	Expires time.Time `json:"expires,omitzero"`
 	// ID identifies it for ever and makes it idempotent. Whoever accepts a
@@ -82,6 +86,7 @@ type request struct {
 	Severity Severity          `json:"severity"`
 	Actions  []Action          `json:"actions"`
 	Collapse string            `json:"collapse"`
+	Repeat   *wall.Schedule    `json:"repeat"`
 	At       string            `json:"at"`
 	Expires  string            `json:"expires"`
 	ID       string            `json:"id"`
@@ -98,7 +103,7 @@ func ParseNotification(data []byte, now time.Time) (Notification, error) {
 	var f faults
 	n := Notification{
 		To: f.recipients(r.To), Category: r.Category, Title: r.Title, Body: r.Body, Template: r.Template,
-		Severity: r.Severity, Actions: r.Actions, Collapse: r.Collapse, ID: r.ID,
+		Severity: r.Severity, Actions: r.Actions, Collapse: r.Collapse, Repeat: r.Repeat, ID: r.ID,
 	}
 	if n.Severity == "" {
 		n.Severity = Normal
@@ -157,6 +162,11 @@ func (n *Notification) content(f *faults) {
 	}
 	f.line("collapse", n.Collapse, maxToken)
 	f.token("id", n.ID, maxToken)
+	if n.Repeat != nil {
+		if err := n.Repeat.Check(); err != nil {
+			f.add("repeat", CodeBadValue, "is not sound: %s", err)
+		}
+	}
 }
 
 // check notes the faults of an action.

@@ -40,6 +40,8 @@ const (
 	ChannelOff Reason = "channel_off"
 	// NotDefault: the category does not use the channel and the person did not ask for it.
 	NotDefault Reason = "not_default"
+	// Unavailable: this installation has nobody to send over the channel.
+	Unavailable Reason = "unavailable"
 	// NoAddress: there is no address for the channel.
 	NoAddress Reason = "no_address"
 	// Muted: the person muted everything for now.
@@ -62,9 +64,9 @@ const (
 	AddressBlocked Reason = "suppressed_blocked"
 )
 
-// sentence explains r to the person; it names no address, since timelines are read
+// Why explains r to the person; it names no address, since timelines are read
 // by operators too.
-func (r Reason) sentence() string {
+func (r Reason) Why() string {
 	switch r {
 	case ByDefault:
 		return "The category uses this channel by default."
@@ -87,7 +89,7 @@ func (r Reason) sentence() string {
 	}
 }
 
-// refusal is sentence for channels that are not used.
+// refusal is Why for channels that are not used.
 func (r Reason) refusal() string {
 	switch r {
 	case AllOff:
@@ -100,6 +102,8 @@ func (r Reason) refusal() string {
 		return "The person turned this channel off."
 	case NotDefault:
 		return "The category does not use this channel, and the person did not ask for it."
+	case Unavailable:
+		return "This channel is not set up here."
 	case NoAddress:
 		return "There is no address for this channel."
 	case Muted:

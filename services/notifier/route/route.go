@@ -69,6 +69,9 @@ func (r *router) channel(c Channel) Delivery {
 	if !on {
 		return r.dropped(c, reason)
 	}
+	if !r.facts.has(c) {
+		return r.dropped(c, Unavailable)
+	}
 	if r.address(c) == "" {
 		return r.dropped(c, NoAddress)
 	}
@@ -235,12 +238,12 @@ func (r *router) held(c Channel, until time.Time, reason Reason) Delivery {
 }
 
 func (r *router) dropped(c Channel, reason Reason) Delivery {
-	return Delivery{Channel: c, Verdict: Dropped, Reason: reason, Why: reason.sentence()}
+	return Delivery{Channel: c, Verdict: Dropped, Reason: reason, Why: reason.Why()}
 }
 
 func (r *router) delivery(c Channel, v Verdict, at time.Time, reason Reason) Delivery {
 	return Delivery{
 		Channel: c, Verdict: v, Address: r.address(c), At: at.UTC(), Collapse: r.collapse,
-		Key: JobKey(r.n.ID, c, r.p.User), Reason: reason, Why: reason.sentence(),
+		Key: JobKey(r.n.ID, c, r.p.User), Reason: reason, Why: reason.Why(),
 	}
 }

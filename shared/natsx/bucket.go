@@ -1,0 +1,152 @@
+package natsx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// bucketWait bounds one exchange with a bucket; see ErrAway for what comes after.
+	bucketWait = 5 * time.Second
+	// bucketTries is how often Change starts over because somebody else was faster: with
+	// a pause that grows, far more often than instances could race for one key.
+	bucketTries = 20
+	// bucketPause is the longest pause after the first such race; it grows evenly.
+	bucketPause = 2 * time.Millisecond
+)
+
+// ErrConflict says that a key's value was changed by somebody else meanwhile.
+var ErrConflict = errors.New("it was changed by somebody else meanwhile")
+
+// Bucket is a key-value bucket whose values change under the condition that they are
+// what they were. One that was deleted is made again. Make one with OpenBucket; it is
+// safe for concurrent use.
+type Bucket struct {
+	conn   *Conn
+	config jetstream.KeyValueConfig
+
+	mu sync.Mutex
+	kv jetstream.KeyValue
+}
+
+// OpenBucket makes the bucket, or brings an existing one to the configuration. Errors
+// are classified.
+func (c *Conn) OpenBucket(ctx context.Context, config jetstream.KeyValueConfig) (*Bucket, error) {
+	b := &Bucket{conn: c, config: config}
+	return b, b.open(ctx)
+}
+
+func (b *Bucket) open(ctx context.Context) error {
+	kv, err := b.conn.JS.CreateOrUpdateKeyValue(ctx, b.config)
+	if err != nil {
+		return fmt.Errorf("bucket %s: %w", b.config.Bucket, Classify(err))
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.kv = kv
+	return nil
+}
+
+// Read returns a key's value and its revision; a key that is not there has revision 0.
+func (b *Bucket) Read(ctx context.Context, key string) (value []byte, revision uint64, err error) {
+	err = b.call(ctx, "read", key, func(ctx context.Context, kv jetstream.KeyValue) error {
+		entry, err := kv.Get(ctx, key)
+		if errors.Is(err, jetstream.ErrKeyNotFound) {
+			return nil
+		}
+		if err == nil {
+			value, revision = entry.Value(), entry.Revision()
+		}
+		return err
+	})
+	return value, revision, err
+}
+
+// Write sets a key's value if its revision is still the one that was read, 0 if it was
+// not there, and returns the new revision. Errors wrap ErrConflict or are classified.
+func (b *Bucket) Write(ctx context.Context, key string, value []byte, revision uint64) (next uint64, err error) {
+	err = b.call(ctx, "write", key, func(ctx context.Context, kv jetstream.KeyValue) (err error) {
+		if revision == 0 {
+			next, err = kv.Create(ctx, key, value)
+		} else {
+			next, err = kv.Update(ctx, key, value, revision)
+		}
+		return err
+	})
+	return next, err
+}
+
+// Delete removes a key and what it held before. It may be absent.
+func (b *Bucket) Delete(ctx context.Context, key string) error {
+	return b.call(ctx, "delete", key, func(ctx context.Context, kv jetstream.KeyValue) error { return kv.Purge(ctx, key) })
+}
+
+// Change sets a key's value to what edit makes of the present one, nil if there is
+// none. edit may be called again when somebody else was faster; its error ends Change
+// as it is.
+func (b *Bucket) Change(ctx context.Context, key string, edit func(value []byte) ([]byte, error)) error {
+	for try := 1; ; try++ {
+		value, revision, err := b.Read(ctx, key)
+		if err != nil {
+			return err
+		}
+		if value, err = edit(value); err != nil {
+			return err
+		}
+		if _, err = b.Write(ctx, key, value, revision); !errors.Is(err, ErrConflict) || try == bucketTries {
+			return err
+		}
+		select {
+		case <-time.After(rand.N(time.Duration(try) * bucketPause)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// call runs one exchange, and once more if the bucket was gone.
+func (b *Bucket) call(ctx context.Context, what, key string, do func(context.Context, jetstream.KeyValue) error) error {
+	ctx, cancel := context.WithTimeout(ctx, bucketWait)
+	defer cancel()
+	err := b.once(ctx, key, do)
+	if gone(err) {
+		if err = b.open(ctx); err == nil {
+			err = b.once(ctx, key, do)
+		}
+	}
+	switch {
+	case err == nil:
+		return nil
+	case raced(err):
+		err = ErrConflict
+	}
+	return fmt.Errorf("%s in bucket %s: %w", what, b.config.Bucket, Classify(err))
+}
+
+func (b *Bucket) once(ctx context.Context, key string, do func(context.Context, jetstream.KeyValue) error) error {
+	b.mu.Lock()
+	kv := b.kv
+	b.mu.Unlock()
+	return b.conn.Guard(ctx, func(ctx context.Context) error { return do(ctx, kv) }, "$KV."+b.config.Bucket+"."+key)
+}
+
+// gone reports whether an error is what a bucket that was deleted answers.
+func gone(err error) bool {
+	return errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrBucketNotFound)
+}
+
+// raced reports whether an error is a refused condition.
+func raced(err error) bool {
+	if errors.Is(err, jetstream.ErrKeyExists) {
+		return true
+	}
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
+		api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}
