@@ -2,15 +2,8 @@ package producer
 
 import (
 	"context"
-	"errors"
-	"io"
 	"net/http"
-	"os"
-	"strconv"
-	"strings"
 	"time"
-
-	"github.com/labstack/echo/v4"
 
 	"tidings/shared/httpx"
 )
@@ -53,42 +46,4 @@ func (g gate) enter(ctx context.Context) (leave func(), err error) {
 	}
 	return nil, httpx.NewProblem(http.StatusServiceUnavailable, "overloaded", "Too many requests are being stored at once.").
 		WithHint("Nothing was stored. Send events in batches, or come back a little later.").WithRetryAfter(retryAfter)
-}
-
-// readBody reads a request's body of at most limit bytes. How long that may take
-// is httpx's matter.
-func readBody(c echo.Context, limit int64) ([]byte, error) {
-	r := c.Request()
-	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return nil, httpx.NewProblem(http.StatusUnsupportedMediaType, "unsupported_encoding",
-			"Bodies are read without Content-Encoding only.")
-	}
-	if r.ContentLength > limit {
-		return nil, bodyTooLarge(limit)
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, limit))
-	if err != nil {
-		return nil, bodyProblem(err)
-	}
-	return body, nil
-}
-
-// bodyProblem explains why a body could not be read.
-func bodyProblem(err error) error {
-	if p, ok := errors.AsType[*httpx.Problem](err); ok {
-		return p
-	}
-	if over, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return bodyTooLarge(over.Limit)
-	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return httpx.NewProblem(http.StatusRequestTimeout, httpx.CodeBodyTimeout, "The body did not arrive in time.").WithCause(err)
-	}
-	return httpx.NewProblem(http.StatusBadRequest, httpx.CodeBodyUnreadable, "The body broke off.").WithCause(err)
-}
-
-// bodyTooLarge is the answer to a body over limit bytes.
-func bodyTooLarge(limit int64) *httpx.Problem {
-	return httpx.NewProblem(http.StatusRequestEntityTooLarge, httpx.CodeBodyTooLarge,
-		"The body is over "+strconv.FormatInt(limit, 10)+" bytes.").WithHint("Nothing was stored. Send less at once.")
 }

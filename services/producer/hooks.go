@@ -111,7 +111,7 @@ func receiveHook(c echo.Context, hook Hook, now time.Time) (envelope.Batch, erro
 	if hook.Kind == KindAlertmanager && !bearerMatches(header, hook.Secret) {
 		return envelope.Batch{}, badSignature("Authorization", "bearer token")
 	}
-	body, err := readBody(c, MaxHookBody)
+	body, err := httpx.ReadBody(c, MaxHookBody)
 	if err != nil {
 		return envelope.Batch{}, err
 	}

@@ -38,11 +38,11 @@ func (p *Producer) postEvents(c echo.Context) error {
 func (p *Producer) receive(c echo.Context) (envelope.Batch, error) {
 	r := c.Request()
 	grant := httpx.Grant(c)
-	header, err := envelope.IdempotencyKey(r.Header)
+	header, err := httpx.IdempotencyKey(r.Header)
 	if err != nil {
 		return envelope.Batch{}, err
 	}
-	body, err := readBody(c, MaxBody)
+	body, err := httpx.ReadBody(c, MaxBody)
 	if err != nil {
 		return envelope.Batch{}, err
 	}

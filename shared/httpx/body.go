@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -13,6 +15,48 @@ import (
 // It is 35 KB/s for the largest body; slower senders hold connections that others
 // need.
 const bodyTime = 30 * time.Second
+
+const (
+	// HeaderIdempotencyKey makes a request repeatable.
+	HeaderIdempotencyKey = "Idempotency-Key"
+	// maxIdempotencyKey bounds the header's value in bytes; a UUID has 36.
+	maxIdempotencyKey = 200
+)
+
+// ReadBody reads a request's body of at most limit bytes. How long that may take is
+// bounded for every request. Errors are *Problem.
+func ReadBody(c echo.Context, limit int64) ([]byte, error) {
+	r := c.Request()
+	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+		return nil, NewProblem(http.StatusUnsupportedMediaType, "unsupported_encoding", "Bodies are read without Content-Encoding only.")
+	}
+	if r.ContentLength > limit {
+		return nil, bodyTooLarge(limit)
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, limit))
+	if err != nil {
+		return nil, readProblem(err)
+	}
+	return data, nil
+}
+
+// IdempotencyKey reads the header of that name, "" when it is not given. The error is a
+// *Problem.
+func IdempotencyKey(header http.Header) (string, error) {
+	values := header.Values(HeaderIdempotencyKey)
+	if len(values) == 0 {
+		return "", nil
+	}
+	if len(values) > 1 {
+		return "", Bad(HeaderIdempotencyKey, "bad_idempotency_key", "The header is given twice.")
+	}
+	v := values[0]
+	if v == "" || len(v) > maxIdempotencyKey || strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return "", Bad(HeaderIdempotencyKey, "bad_idempotency_key",
+			"The header must hold 1 to "+strconv.Itoa(maxIdempotencyKey)+" printable ASCII characters.")
+	}
+	return v, nil
+}
 
 // limitBody bounds a request's body in size and in time, counted from now. A declared
 // length over the limit is refused at once; a chunked body when it gets there. The

@@ -11,8 +11,8 @@ const (
 	// DefaultCap is how many notifications a digest holds unless it says otherwise:
 	// more than that nobody reads in one mail.
 	DefaultCap = 100
-	// maxCap bounds Cap.
-	maxCap = 1000
+	// maxCap bounds Cap: a digest has to fit into one job.
+	maxCap = 200
 	// minWindow keeps a digest from being a slow way to send each.
 	minWindow = 60
 	// maxWindow is a week; what is older is no news.

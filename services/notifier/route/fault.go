@@ -77,6 +77,19 @@ type FaultsError struct {
 // Error lists the faults.
 func (e *FaultsError) Error() string { return "bad " + e.What + ": " + e.list() }
 
+// Add adds the faults of a part of the document, whose place is a prefix of their fields.
+func (e *FaultsError) Add(prefix string, part *FaultsError) {
+	e.Omitted += part.Omitted
+	for _, f := range part.Faults {
+		if len(e.Faults) == maxFaults {
+			e.Omitted++
+			continue
+		}
+		f.Param = prefix + f.Param
+		e.Faults = append(e.Faults, f)
+	}
+}
+
 // Problem implements httpx.Problemer. A single fault shows its own code and field.
 // The status is 400, or 422 when the document is sound and merely comes too late.
 func (e *FaultsError) Problem() *httpx.Problem {

@@ -3,24 +3,15 @@ package envelope
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
-	"net/http"
 	"strconv"
 
 	"tidings/shared/event"
-	"tidings/shared/httpx"
 	"tidings/shared/subject"
 )
 
-const (
-	// headerKey makes a whole request idempotent.
-	headerKey = "Idempotency-Key"
-	// maxHeaderKey bounds the header's value in bytes; a UUID has 36.
-	maxHeaderKey = 200
-	// maxKey bounds a key in bytes. The log remembers every key of its duplicate
-	// window in memory, so a longer one is kept as its hash.
-	maxKey = 128
-)
+// maxKey bounds a key in bytes. The log remembers every key of its duplicate window in
+// memory, so a longer one is kept as its hash.
+const maxKey = 128
 
 // The kinds of key can never be equal: a topic begins with a letter and ends at
 // the first space, and the two marks below are no topics. So nobody can use up
@@ -65,21 +56,4 @@ func graphic(s string) bool {
 		}
 	}
 	return true
-}
-
-// IdempotencyKey reads the header of that name, "" when it is not given. The error
-// is an *httpx.Problem.
-func IdempotencyKey(header http.Header) (string, error) {
-	values := header.Values(headerKey)
-	if len(values) == 0 {
-		return "", nil
-	}
-	if len(values) > 1 {
-		return "", httpx.Bad(headerKey, "bad_idempotency_key", "The header is given twice.")
-	}
-	if v := values[0]; v != "" && len(v) <= maxHeaderKey && graphic(v) {
-		return v, nil
-	}
-	return "", httpx.Bad(headerKey, "bad_idempotency_key",
-		fmt.Sprintf("The header must hold 1 to %d printable ASCII characters.", maxHeaderKey))
 }
