@@ -323,11 +323,10 @@ func (o *stream) send(buffers ...[]byte) error {
 
 // beat breaks the silence of a stream.
 func (o *stream) beat() error {
-	heartbeat := o.h.Config().Heartbeat
-	if o.in.silent(2 * heartbeat) {
+	if o.in.silent(o.h.Config().Silence()) {
 		return errSilent
 	}
-	if time.Since(o.lastSent) < heartbeat-time.Millisecond {
+	if time.Since(o.lastSent) < o.h.Config().Heartbeat-time.Millisecond {
 		return nil
 	}
 	o.in.await()
