@@ -21,8 +21,9 @@ const (
 	// ephemeralSlots is how many ephemeral events wait for a busy connection; the
 	// next ones are dropped.
 	ephemeralSlots = 16
-	// changeSlots is how many changes wait for a busy connection; whoever wants
-	// another one meanwhile is refused.
+	// changeSlots is how many changes wait for a busy connection: other topics and a
+	// newer token, and the same once more, since those that were given up wait here, too.
+	// Whoever wants another one meanwhile is refused.
 	changeSlots = 4
 )
 
