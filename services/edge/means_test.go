@@ -13,6 +13,7 @@ import (
 
 	"tidings/shared/event"
 	"tidings/shared/subject"
+	"tidings/shared/testkit"
 )
 
 // flood appends n numbered events to a topic without waiting for each.
@@ -58,18 +59,30 @@ func (n *node) position() string {
 }
 
 // count is how many connections the edge says it has.
-func (n *node) count() int {
+func (n *node) count() int { return int(n.metric("tidings_edge_connections")) }
+
+// followed waits until the edge has taken so many events from the log.
+func (n *node) followed(events int) {
+	n.t.Helper()
+	testkit.Eventually(n.t, "the edge to follow the log", func() bool {
+		return int(n.metric("tidings_edge_followed_events_total")) >= events
+	})
+}
+
+// metric is the value of a counter or gauge without labels.
+func (n *node) metric(name string) float64 {
 	n.t.Helper()
 	families, err := n.reg.Gather()
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	for _, f := range families {
-		if f.GetName() == "tidings_edge_connections" {
-			return int(f.GetMetric()[0].GetGauge().GetValue())
+		if f.GetName() == name {
+			m := f.GetMetric()[0]
+			return m.GetCounter().GetValue() + m.GetGauge().GetValue() // it is one of them
 		}
 	}
-	n.t.Fatal("the connections are not counted")
+	n.t.Fatalf("there is no metric %s", name)
 	return 0
 }
 

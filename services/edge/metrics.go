@@ -3,12 +3,12 @@ package edge
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"tidings/services/edge/connection"
+	"tidings/shared/telemetry"
 )
 
 // metrics are what an operator watches of an edge.
 type metrics struct {
-	followed                                  connection.Tally
+	followed                                  telemetry.Tally
 	holes, notEvents, ephemeral, canaryFailed prometheus.Counter
 	lag                                       prometheus.Gauge
 	canarySeconds                             prometheus.Histogram
@@ -37,7 +37,7 @@ func newMetrics(e *Edge, reg prometheus.Registerer) *metrics {
 		}, []string{"do", "result"}),
 	}
 	reg.MustRegister(
-		m.followed.Collector("tidings_edge_followed_events_total", "Events taken from the log."),
+		m.followed.Collector("tidings_edge_followed_events_total", "Events taken from the log.", nil),
 		m.holes, m.notEvents, m.ephemeral, m.canaryFailed, m.lag, m.canarySeconds, m.commands,
 		gauge("connections", "Live connections.", func() float64 { return float64(e.host.Count()) }),
 		gauge("tail_bytes", "Bytes of the memory tail.", func() float64 { return float64(e.tail.Extent().Bytes) }),

@@ -59,10 +59,10 @@ func (p *Producer) store(ctx context.Context, b envelope.Batch) outcome {
 			out.err = fmt.Errorf("log.Append: %w", err)
 			break
 		}
-		p.metrics.stored(ack, len(it.Event.Data))
+		p.metrics.acknowledged(ack, len(it.Event.Data))
 		out.acks = append(out.acks, ack)
 	}
-	p.metrics.count(resultFailed, len(b.Items)-len(out.acks))
+	p.metrics.failed.Add(len(b.Items) - len(out.acks))
 	return out
 }
 

@@ -51,7 +51,7 @@ func (p *Producer) receive(c echo.Context) (envelope.Batch, error) {
 		return envelope.Batch{}, err
 	}
 	if err := allowed(grant, b); err != nil {
-		p.metrics.count(resultRefused, len(b.Items)-1) // refuse counts one
+		p.metrics.refused.Add(len(b.Items) - 1) // refuse counts one
 		return envelope.Batch{}, err
 	}
 	if header != "" {

@@ -4,7 +4,8 @@
 // NewLogger makes the one slog.Logger that main injects into everything else.
 // Secret is a string that hides itself from logs, fmt and JSON, so that a
 // forgotten field in a struct cannot leak a key. Health collects named checks
-// and answers the two questions of a load balancer: alive, and ready?
+// and answers the two questions of a load balancer: alive, and ready? Tally is a
+// counter for Prometheus and for whoever else asks.
 //
 // # Concurrency
 //

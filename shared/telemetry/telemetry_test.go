@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,12 +15,50 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"tidings/shared/telemetry"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestTally: what is counted is read here and by Prometheus alike, and tallies of one
+// name are one metric.
+func TestTally(t *testing.T) {
+	t.Parallel()
+	var good, bad telemetry.Tally
+	reg := prometheus.NewRegistry()
+	for result, tally := range map[string]*telemetry.Tally{"good": &good, "bad": &bad} {
+		if err := reg.Register(tally.Collector("things_total", "Things.", prometheus.Labels{"result": result})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 1000 {
+				good.Add(2)
+			}
+		})
+	}
+	wg.Wait()
+	bad.Add(0)
+	if good.Value() != 8000 || bad.Value() != 0 {
+		t.Errorf("counted %d and %d", good.Value(), bad.Value())
+	}
+	families, err := reg.Gather()
+	if err != nil || len(families) != 1 {
+		t.Fatalf("%d metrics, %v", len(families), err)
+	}
+	got := map[string]float64{}
+	for _, m := range families[0].GetMetric() {
+		got[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
+	}
+	if want := map[string]float64{"good": 8000, "bad": 0}; !maps.Equal(got, want) {
+		t.Errorf("gathered %v, want %v", got, want)
+	}
+}
 
 func TestSecretHides(t *testing.T) {
 	t.Parallel()

@@ -16,8 +16,8 @@ const (
 // bars are who was sent away lately. The zero bars hold nobody.
 type bars struct {
 	mu     sync.Mutex
-	users  map[string]int64 // until when they had to be admitted to be sent away
-	tokens map[uint64]int64 // when
+	users  map[string]int64 // when they were sent away: who was admitted later may stay
+	tokens map[uint64]int64 // when they were: who holds one may not stay at all
 	order  []barred         // oldest first
 }
 

@@ -28,6 +28,13 @@ const (
 	// DeliverBytes is how much a connection takes from the tail in one go. While its
 	// socket is full it keeps these frames alive, even if the tail drops them.
 	DeliverBytes = 64 << 10
+	// PartingTime is how long a client may take to hear the last words and to hang up,
+	// or to answer the close frame: round trips and a retransmission or two. After that
+	// the socket is closed on it.
+	PartingTime = 2 * time.Second
+	// silentBeats is how many heartbeats the client of a WebSocket may leave unanswered:
+	// one may be on its way.
+	silentBeats = 2
 	// catchUpBytes is how much a connection reads from the stream in one go. It is
 	// what a stalled connection that is behind the tail holds in memory.
 	catchUpBytes = 128 << 10
@@ -58,6 +65,9 @@ type Config struct {
 	Total, PerUser, PerIP, Topics int
 	Logger                        *slog.Logger
 }
+
+// Silence is how long the client of a WebSocket may owe a sign of life.
+func (c *Config) Silence() time.Duration { return silentBeats * c.Heartbeat }
 
 // Caller is whose command it is.
 type Caller struct {

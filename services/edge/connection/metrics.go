@@ -1,29 +1,15 @@
 package connection
 
 import (
-	"sync/atomic"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	"tidings/shared/telemetry"
 )
-
-// Tally is a counter that can be read. The zero Tally counts from 0.
-type Tally struct{ n atomic.Uint64 }
-
-// Add counts n more.
-func (t *Tally) Add(n int) { t.n.Add(uint64(n)) }
-
-// Value returns the count.
-func (t *Tally) Value() uint64 { return t.n.Load() }
-
-// Collector returns the counter for Prometheus.
-func (t *Tally) Collector(name, help string) prometheus.Collector {
-	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(t.Value()) })
-}
 
 // Metrics are what an operator watches of the connections.
 type Metrics struct {
 	// Delivered counts events.
-	Delivered Tally
+	Delivered telemetry.Tally
 	// Bytes counts what was written in all, EphemeralDropped the ephemeral events that
 	// a busy connection did not get.
 	Bytes, EphemeralDropped prometheus.Counter
@@ -51,7 +37,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "tidings_edge_ends_total", Help: "Streams ended, by cause: gone, stalled, silent, broken, failed, answered (a poll), or the code of the bye.",
 		}, []string{"cause"}),
 	}
-	reg.MustRegister(m.Delivered.Collector("tidings_edge_delivered_events_total", "Events written to connections."),
+	reg.MustRegister(m.Delivered.Collector("tidings_edge_delivered_events_total", "Events written to connections.", nil),
 		m.EphemeralDropped, m.Bytes, m.gaps, m.rangeReads, m.connects, m.Ends)
 	return m
 }

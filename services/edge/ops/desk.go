@@ -1,13 +1,13 @@
 package ops
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
-	"strings"
 
 	"tidings/services/edge/connection"
 	"tidings/services/edge/tail"
@@ -54,7 +54,7 @@ func asked[Q, A any](fn func(context.Context, Q) (A, error)) mesh.Handler {
 	return func(ctx context.Context, body []byte) (any, error) {
 		var q Q
 		if len(body) > 0 {
-			dec := json.NewDecoder(strings.NewReader(string(body)))
+			dec := json.NewDecoder(bytes.NewReader(body))
 			dec.DisallowUnknownFields()
 			err := dec.Decode(&q)
 			if err == nil && !errors.Is(dec.Decode(&struct{}{}), io.EOF) {

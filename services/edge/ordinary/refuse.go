@@ -7,7 +7,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tidings/services/edge/codec"
-	"tidings/services/edge/connection"
 	"tidings/services/edge/websocket"
 	"tidings/services/edge/wire"
 	"tidings/shared/httpx"
@@ -49,5 +48,3 @@ func Problem(b wire.Bye) error {
 	return httpx.NewProblem(http.StatusServiceUnavailable, b.Code, b.Reason).
 		WithRetryAfter(time.Duration(b.RetryMS) * time.Millisecond)
 }
-
-var _ connection.Sink = (*Sink)(nil)

@@ -23,6 +23,8 @@ type Sink struct {
 	taken sync.WaitGroup // connections taken over from net/http
 }
 
+var _ connection.Sink = (*Sink)(nil)
+
 // New returns a sink without connections.
 func New(h *connection.Host) *Sink {
 	return &Sink{h: h, streams: map[*stream]struct{}{}}

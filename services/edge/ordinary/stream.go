@@ -21,8 +21,9 @@ const (
 	// ephemeralSlots is how many ephemeral events wait for a busy connection; the
 	// next ones are dropped.
 	ephemeralSlots = 16
-	// changeSlots is how many changes wait for a busy connection; whoever wants
-	// another one meanwhile is refused.
+	// changeSlots is how many changes wait for a busy connection: other topics and a
+	// newer token, and the same once more, since those that were given up wait here, too.
+	// Whoever wants another one meanwhile is refused.
 	changeSlots = 4
 )
 
@@ -323,11 +324,10 @@ func (o *stream) send(buffers ...[]byte) error {
 
 // beat breaks the silence of a stream.
 func (o *stream) beat() error {
-	heartbeat := o.h.Config().Heartbeat
-	if o.in.silent(2 * heartbeat) {
+	if o.in.silent(o.h.Config().Silence()) {
 		return errSilent
 	}
-	if time.Since(o.lastSent) < heartbeat-time.Millisecond {
+	if time.Since(o.lastSent) < o.h.Config().Heartbeat-time.Millisecond {
 		return nil
 	}
 	o.in.await()

@@ -18,13 +18,9 @@ import (
 	"tidings/shared/httpx"
 )
 
-const (
-	// partingTime is how long a client may take to hang up after the last words.
-	partingTime = 2 * time.Second
-	// maxJunk is how much the client of a stream may send, to whom nobody listens. What
-	// is read shows whether it is still there.
-	maxJunk = 64 << 10
-)
+// maxJunk is how much the client of a stream may send, to whom nobody listens. What
+// is read shows whether it is still there.
+const maxJunk = 64 << 10
 
 // take takes a connection over from net/http: what that keeps for a request, three
 // buffers among it, is more than the stream. A WebSocket cannot be had otherwise. It
@@ -102,7 +98,7 @@ func ignore(nc net.Conn) {
 // part gives the client a moment to hear the last words: closing over what it still
 // sends would reset the connection. Reading ends after that moment.
 func part(nc net.Conn) {
-	_ = nc.SetReadDeadline(time.Now().Add(partingTime)) // what fails here is over already
+	_ = nc.SetReadDeadline(time.Now().Add(connection.PartingTime)) // what fails here is over already
 	if half, ok := nc.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
@@ -119,7 +115,7 @@ type takenWriter struct {
 // only.
 func (w *takenWriter) hurry() {
 	w.hurried.Store(true)
-	_ = w.nc.SetWriteDeadline(time.Now().Add(partingTime)) // what fails here is over already
+	_ = w.nc.SetWriteDeadline(time.Now().Add(connection.PartingTime)) // what fails here is over already
 }
 
 // arm sets the deadline of a write. Whoever hurries it meanwhile finds that done, or
@@ -128,7 +124,7 @@ func (w *takenWriter) arm() error {
 	for {
 		hurried, d := w.hurried.Load(), w.stall
 		if hurried {
-			d = min(d, partingTime)
+			d = min(d, connection.PartingTime)
 		}
 		if err := w.nc.SetWriteDeadline(time.Now().Add(d)); err != nil {
 			return fmt.Errorf("deadline: %w", err)

@@ -89,6 +89,24 @@ func (c *conn) Dismiss(b wire.Bye) {
 	c.shard.post(task{kind: taskDismiss, conn: c, result: &result{bye: &b}})
 }
 
+// refuse answers the changes that wait for a connection whose end has come.
+func (c *conn) refuse() {
+	if c.read == nil {
+		return
+	}
+	for _, ch := range c.read.changes.inOrder() {
+		ch.Refuse()
+	}
+	c.read.changes = nil
+}
+
+// refuseLate answers the changes that wait for a connection whose shard has ended
+// before it came. In its last turn the shard may still add to them.
+func (s *shard) refuseLate(c *conn) {
+	<-s.over
+	c.refuse()
+}
+
 // hangUp closes the socket. What was written is still sent; what the client sent
 // is read away first, because closing over unread bytes would reset the connection
 // and lose the last words. Who sends faster than that does not care to hear them.

@@ -85,7 +85,7 @@ func (s *shard) dismissLater(c *conn, b *wire.Bye) {
 	case c.parting():
 	case c.read != nil:
 		c.read.bye = b
-		c.leaveAt = s.now + partingTime // it is not waited for that long
+		c.leaveAt = s.now + connection.PartingTime // it is not waited for that long
 	default:
 		s.dismiss(c, *b)
 	}

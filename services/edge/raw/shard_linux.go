@@ -62,6 +62,7 @@ type taskKind uint8
 
 const (
 	taskAdd     taskKind = iota // conn is new
+	taskLost                    // conn was lost on its way here; it will not be added
 	taskFrame                   // room has a new frame
 	taskOffer                   // room has an ephemeral frame
 	taskReset                   // room's log is another one
@@ -82,6 +83,7 @@ type shard struct {
 	r    *Sink
 	tail *tail.Tail
 	wake chan struct{} // 1 slot
+	over chan struct{} // closed after the last turn
 
 	mu      sync.Mutex
 	inbox   []task
@@ -107,7 +109,7 @@ type shard struct {
 
 func newShard(r *Sink) *shard {
 	return &shard{
-		r: r, tail: r.h.Config().Tail, wake: make(chan struct{}, 1), rooms: map[subject.Pattern]*room{},
+		r: r, tail: r.h.Config().Tail, wake: make(chan struct{}, 1), over: make(chan struct{}), rooms: map[subject.Pattern]*room{},
 		frames: make([]*tail.Frame, connection.ReadBatch), input: make([]byte, inputBytes),
 	}
 }
@@ -127,6 +129,9 @@ func (s *shard) post(t task) {
 		case taskAdd:
 			t.conn.hangUp()
 			s.r.h.Release(&t.conn.Conn, connection.CauseGone)
+			s.refuseLate(t.conn)
+		case taskLost:
+			s.refuseLate(t.conn)
 		case taskChange:
 			t.change.Refuse()
 		case taskLook:
@@ -271,6 +276,9 @@ func (s *shard) connTask(ctx context.Context, t task) {
 	switch t.kind {
 	case taskAdd:
 		s.add(ctx, c, t.result)
+	case taskLost:
+		c.closed = true // changes that are still to come are refused, too
+		c.refuse()
 	case taskGone:
 		s.close(c, c.endCause())
 	case taskReady:
@@ -344,12 +352,7 @@ func (s *shard) close(c *conn, cause string) {
 		}
 		m.recount()
 	}
-	if c.read != nil {
-		for _, ch := range c.read.changes.inOrder() {
-			ch.Refuse()
-		}
-		c.read.changes = nil
-	}
+	c.refuse()
 	if c.sock != nil {
 		c.sock.reader.Release()
 	}
@@ -371,5 +374,6 @@ func (s *shard) end(ctx context.Context) {
 		}
 	}
 	s.report()
+	close(s.over)
 	s.others.Wait()
 }

@@ -145,6 +145,7 @@ func (r *Sink) Serve(c echo.Context, s *connection.Conn, start connection.Start)
 	r.h.Join(&k.Conn, k)
 	if err := r.begin(k, nc, c.Response().Header(), start); err != nil {
 		r.h.Release(&k.Conn, connection.CauseGone)
+		k.shard.post(task{kind: taskLost, conn: k}) // changes may wait for it
 		return true
 	}
 	k.shard.post(task{kind: taskAdd, conn: k, result: early})

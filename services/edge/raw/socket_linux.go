@@ -20,9 +20,6 @@ const (
 	// maxCommands is how many commands of one connection may wait. While there are as
 	// many its socket is not read, and the client finds out by its own full buffers.
 	maxCommands = 16
-	// partingTime is how long a client may take to answer a close frame; after that
-	// the socket is closed on it.
-	partingTime = 2 * time.Second
 )
 
 // socket is what a WebSocket has beyond a stream: what its client says. It belongs to
@@ -192,5 +189,5 @@ func (s *shard) part(c *conn, cause string) {
 	}
 	c.idle = false
 	t := c.sock.speak()
-	t.until, t.cause = s.now+partingTime, cause
+	t.until, t.cause = s.now+connection.PartingTime, cause
 }

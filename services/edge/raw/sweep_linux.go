@@ -9,9 +9,6 @@ import (
 	"tidings/shared/event"
 )
 
-// silence is how many heartbeats the client of a WebSocket may leave unanswered.
-const silence = 2
-
 // appoint notes when the token's end is near and when it has come.
 func (s *shard) appoint(c *conn) {
 	c.warnAt, c.endAt = 0, 0
@@ -35,7 +32,7 @@ func (s *shard) sweep(seen event.Cursor) {
 				s.close(c, c.sock.talk.cause)
 			}
 			continue
-		case c.silent(s.now, silence*h.Config().Heartbeat):
+		case c.silent(s.now, h.Config().Silence()):
 			s.close(c, connection.CauseSilent)
 			continue
 		case c.endAt != 0 && s.now >= c.endAt:

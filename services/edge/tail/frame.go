@@ -79,30 +79,36 @@ func (t *Tail) Packed(f *Frame) blocks.Block {
 }
 
 // Text returns the event as a WebSocket's text message: JSON with its cursor.
-func (t *Tail) Text(f *Frame) []byte { return *t.text(f) }
+func (t *Tail) Text(f *Frame) []byte {
+	if b := f.text.Load(); b != nil {
+		return *b
+	}
+	return *t.text(f, f.AppendJSON(nil))
+}
 
-func (t *Tail) text(f *Frame) *[]byte {
+// text returns the twin that Text returns, and makes it of the JSON if there is none.
+func (t *Tail) text(f *Frame, payload []byte) *[]byte {
 	if b := f.text.Load(); b != nil {
 		return b
 	}
-	b := websocket.AppendText(nil, f.AppendJSON(nil))
+	b := websocket.AppendText(nil, payload)
 	return keep(t, f, &f.text, &b, twinCost(&b))
 }
 
 // Deflated returns the message that Text returns, compressed if that is worthwhile,
-// for those who agreed to permessage-deflate.
+// for those who agreed to permessage-deflate. The other message is then not made: most
+// clients agree.
 func (t *Tail) Deflated(f *Frame) []byte {
 	if b := f.deflated.Load(); b != nil {
 		return *b
 	}
-	text := t.text(f)
 	payload := f.AppendJSON(nil)
 	if len(payload) >= blocks.Worthwhile {
-		if b := websocket.AppendDeflated(nil, websocket.Deflate(nil, payload)); len(b) < len(*text) {
+		if b := websocket.AppendDeflated(nil, websocket.Deflate(nil, payload)); len(b) < len(payload) {
 			return *keep(t, f, &f.deflated, &b, twinCost(&b))
 		}
 	}
-	return *keep(t, f, &f.deflated, text, 0)
+	return *keep(t, f, &f.deflated, t.text(f, payload), 0)
 }
 
 // The parts of a block that AppendJSON takes apart again: the JSON of its data line

@@ -94,6 +94,32 @@ func TestTwinsAreMadeOnce(t *testing.T) {
 	}
 }
 
+// TestDeflatedIsAlone: a message that is compressed is not kept in plain as well, unless
+// somebody asks for that.
+func TestDeflatedIsAlone(t *testing.T) {
+	t.Parallel()
+	for size, alone := range map[int]bool{20: false, 200: true} {
+		tl := tail.New(plenty)
+		tl.Reset(at(0))
+		ev := event.Event{Topic: "room.ops", Type: "n", Data: []byte(`"` + strings.Repeat("paid ", size) + `"`)}
+		f := tail.Encode(ev, at(1))
+		tl.Append(f)
+		before := tl.Extent().Bytes
+		packed := len(tl.Deflated(f))
+		grown := tl.Extent().Bytes - before
+		if grown < int64(packed) || grown > int64(packed)*3/2+100 {
+			t.Errorf("%d: a message of %d bytes is counted as %d", size, packed, grown)
+		}
+		text := websocket.AppendText(nil, ev.AppendJSONCursor(nil, at(1)))
+		if got := tl.Text(f); !bytes.Equal(got, text) || len(got) > packed != alone {
+			t.Errorf("%d: beside %d bytes is %q", size, packed, got)
+		}
+		if both := tl.Extent().Bytes - before; both > grown != alone {
+			t.Errorf("%d: in both forms %d bytes are counted, %d in one", size, both, grown)
+		}
+	}
+}
+
 // TestTwinsAreForgotten: what is not held is not counted.
 func TestTwinsAreForgotten(t *testing.T) {
 	t.Parallel()
