@@ -1,8 +1,6 @@
 package producer
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -25,11 +23,7 @@ func (p *Producer) postEvents(c echo.Context) error {
 	defer leave()
 	b, err := p.receive(c)
 	if err != nil {
-		err = p.metrics.refuse(err)
-		if faults, ok := errors.AsType[*envelope.Faults](err); ok {
-			return refuseFaults(c, faults)
-		}
-		return err
+		return p.metrics.refuse(err)
 	}
 	return p.answer(c, b, p.store(c.Request().Context(), b), http.StatusCreated)
 }
@@ -86,31 +80,4 @@ func allowed(grant *auth.Grant, b envelope.Batch) error {
 	}
 	return httpx.NewProblem(http.StatusForbidden, "publish_denied", detail).WithParam(denied[0]).
 		WithHint(`The topics a token may publish to are its claim tidings.pub. Nothing was stored.`)
-}
-
-// refuseFaults is the answer to events that are wrong: the problem document that
-// any refusal has, and in "faults" each fault with its index, field and code.
-func refuseFaults(c echo.Context, faults *envelope.Faults) error {
-	p := faults.Problem()
-	raw, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("json.Marshal: %w", err)
-	}
-	document := map[string]any{}
-	if err := json.Unmarshal(raw, &document); err != nil {
-		return fmt.Errorf("json.Unmarshal: %w", err)
-	}
-	document["faults"] = faults.List
-	if faults.More > 0 {
-		document["more_faults"] = faults.More
-	}
-	if id := httpx.RequestID(c); id != "" {
-		document["request_id"] = id
-	}
-	body, err := json.Marshal(document)
-	if err != nil {
-		return fmt.Errorf("json.Marshal: %w", err)
-	}
-	c.Response().Header().Set("Cache-Control", "no-store")
-	return c.Blob(p.Status, "application/problem+json", body)
 }

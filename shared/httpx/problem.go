@@ -65,6 +65,10 @@ type Problem struct {
 	// Param names the part of the request that is wrong: a parameter, a header or
 	// the path of a JSON field; may be "".
 	Param string
+	// Faults is a list of everything that is wrong, as JSON, where there is more to say
+	// than one Param; MoreFaults counts those that it leaves out. May be nil.
+	Faults     any
+	MoreFaults int
 	// Err is the cause. It is logged and never shown.
 	Err error
 	// RetryAfter says when to try again; 0 says nothing. It is sent in seconds,
@@ -119,6 +123,13 @@ func (p *Problem) WithParam(name string) *Problem {
 	return &q
 }
 
+// WithFaults returns a copy that lists all that is wrong.
+func (p *Problem) WithFaults(list any, more int) *Problem {
+	q := *p
+	q.Faults, q.MoreFaults = list, more
+	return &q
+}
+
 // WithCause returns a copy that carries err to the log.
 func (p *Problem) WithCause(err error) *Problem {
 	q := *p
@@ -142,6 +153,8 @@ type document struct {
 	Detail    string `json:"detail"`
 	Hint      string `json:"hint,omitempty"`
 	Param     string `json:"param,omitempty"`
+	Faults    any    `json:"faults,omitempty"`
+	More      int    `json:"more_faults,omitempty"`
 	RequestID string `json:"request_id,omitempty"`
 }
 
@@ -162,7 +175,7 @@ func (p *Problem) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &d); err != nil {
 		return fmt.Errorf("unmarshal problem: %w", err)
 	}
-	*p = Problem{Status: d.Status, Code: d.Code, Detail: d.Detail, Hint: d.Hint, Param: d.Param}
+	*p = Problem{Status: d.Status, Code: d.Code, Detail: d.Detail, Hint: d.Hint, Param: d.Param, Faults: d.Faults, MoreFaults: d.More}
 	return nil
 }
 
@@ -183,6 +196,6 @@ func (p *Problem) document(requestID string) document {
 	}
 	return document{
 		Type: problemType + p.Code, Title: title, Status: p.Status, Code: p.Code,
-		Detail: p.Detail, Hint: p.Hint, Param: p.Param, RequestID: requestID,
+		Detail: p.Detail, Hint: p.Hint, Param: p.Param, Faults: p.Faults, More: p.MoreFaults, RequestID: requestID,
 	}
 }

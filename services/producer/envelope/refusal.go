@@ -108,7 +108,7 @@ func (f *Faults) Error() string {
 	return strings.Join(parts, "; ")
 }
 
-// Problem turns the faults into the answer, as far as an httpx.Problem holds it.
+// Problem implements httpx.Problemer.
 // Its code is the faults' own when they share one; the param names the first.
 func (f *Faults) Problem() *httpx.Problem {
 	first := f.List[0]
@@ -123,7 +123,7 @@ func (f *Faults) Problem() *httpx.Problem {
 	if !f.Single {
 		param = strings.TrimSuffix(fmt.Sprintf("[%d].%s", first.Index, first.Field), ".")
 	}
-	p := httpx.NewProblem(status, code, f.Error()).WithParam(param)
+	p := httpx.NewProblem(status, code, f.Error()).WithParam(param).WithFaults(f.List, f.More)
 	switch code {
 	case codeUnknownField:
 		p = p.WithHint("An event has the fields topic or user, type, data, id, source, time and at; everything of your own belongs into data.")
