@@ -51,6 +51,42 @@ type Settings struct {
 	// SMTP are the mail servers in the order of fail-over, each smtp://user:pass@host:587.
 	SMTP []telemetry.Secret `name:"smtp" help:"SMTP URLs in the order of fail-over: smtp://user:pass@host:587"`
 
+	// MailFrom is the sender of mails, MailReplyTo who gets the answers. MailDomain is the
+	// right half of their Message-ID, MailFrom's if empty.
+	MailFrom    string `name:"mail-from" help:"sender of mails, such as Example <hello@example.com>"`
+	MailReplyTo string `name:"mail-reply-to" help:"address for answers to mails; empty for mail-from"`
+	MailDomain  string `name:"mail-domain" help:"domain of Message-IDs; empty for that of mail-from"`
+	// DKIM are the keys that sign mails, each domain=selector:file.
+	DKIM []string `name:"dkim" help:"keys that sign mails, each domain=selector:file with a PEM file of an RSA or Ed25519 key"`
+	// PublicURL is where people reach this Tidings: links in mails begin with it.
+	PublicURL string `name:"public-url" help:"https URL at which people reach this Tidings; links in mails begin with it"`
+	// AppURL is the application's own, for the paths of actions and its page of preferences.
+	AppURL string `name:"app-url" help:"URL of your application: actions that are paths lead there"`
+	// PreferencesURL is the page where people say what they want to be told and how.
+	PreferencesURL string `name:"preferences-url" help:"URL of the page where people choose their notifications, shown below mails; empty for none"`
+	// Brand is the name that mails and pages show.
+	Brand string `name:"brand" default:"Tidings" help:"name that mails and pages show"`
+	// UnsubscribeSecret signs the links to unsubscribe: the first signs, all are accepted.
+	UnsubscribeSecret []telemetry.Secret `name:"unsubscribe-secret" help:"secrets of unsubscribe links, at least 32 bytes each: the first signs, all are accepted; empty for no such links"`
+	// BounceDomain receives bounces as bounce+…@domain, on BounceListen, an SMTP listener,
+	// or in BounceMaildir. BounceHooks are providers that report them, each name=secret.
+	BounceDomain  string             `name:"bounce-domain" help:"domain whose bounce+…@ addresses are the envelope senders of mails; empty for mail-from"`
+	BounceListen  string             `name:"bounce-listen" help:"address of an SMTP listener for bounces; empty for none"`
+	BounceMaildir string             `name:"bounce-maildir" help:"Maildir in which bounces arrive; empty for none"`
+	BounceHooks   []telemetry.Secret `name:"bounce-hooks" help:"providers that report bounces to /v1/bounces/:name, each name=secret"`
+
+	// Templates is a directory with templates beside the built-in ones, Categories a
+	// JSON file with the categories of notifications in place of the built-in ones.
+	Templates  string `name:"templates" help:"directory of templates; they go before the built-in ones"`
+	Categories string `name:"categories" help:"JSON file with the categories of notifications; empty for the built-in ones"`
+	// NotificationsAge is how long it is known what became of a notification. InboxItems
+	// and InboxAge are what each inbox keeps.
+	NotificationsAge time.Duration `name:"notifications-age" default:"168h" help:"how long it is known what became of a notification"`
+	InboxItems       int           `name:"inbox-items" default:"200" help:"how many notifications an inbox keeps"`
+	InboxAge         time.Duration `name:"inbox-age" default:"2160h" help:"how long an inbox keeps a notification"`
+	// Mailbox is where the development mailbox listens for mail; only dev has one.
+	Mailbox string `name:"mailbox" default:"127.0.0.1:1025" help:"address on which the development mailbox takes mail; only dev has one"`
+
 	// EventsAge, EventsPerTopic and EventsBytes bound the event log. TailBytes is what
 	// an edge keeps of it in memory.
 	EventsAge      time.Duration `name:"events-age" default:"24h" help:"how long events are kept"`

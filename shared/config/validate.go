@@ -46,6 +46,7 @@ func (s *Settings) Validate() error {
 	v.tls()
 	v.nats()
 	v.tokens()
+	v.notifications()
 	v.browsers()
 	v.bounds()
 	return errors.Join(v.faults...)

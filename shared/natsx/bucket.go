@@ -17,6 +17,8 @@ const (
 	// bucketTries is how often Change starts over because somebody else was faster: with
 	// a pause that grows, far more often than instances could race for one key.
 	bucketTries = 20
+	// maxKeys bounds the keys of one listing.
+	maxKeys = 100_000
 	// bucketPause is the longest pause after the first such race; it grows evenly.
 	bucketPause = 2 * time.Millisecond
 )
@@ -85,6 +87,26 @@ func (b *Bucket) Write(ctx context.Context, key string, value []byte, revision u
 // Delete removes a key and what it held before. It may be absent.
 func (b *Bucket) Delete(ctx context.Context, key string) error {
 	return b.call(ctx, "delete", key, func(ctx context.Context, kv jetstream.KeyValue) error { return kv.Purge(ctx, key) })
+}
+
+// Keys returns the keys that match a pattern with NATS's wildcards, at most maxKeys of
+// them, which more than a caller's bounds allow would be.
+func (b *Bucket) Keys(ctx context.Context, pattern string) (keys []string, err error) {
+	err = b.call(ctx, "list", pattern, func(ctx context.Context, kv jetstream.KeyValue) error {
+		keys = nil
+		lister, err := kv.ListKeysFiltered(ctx, pattern)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = lister.Stop() }()
+		for k := range lister.Keys() {
+			if keys = append(keys, k); len(keys) == maxKeys {
+				break
+			}
+		}
+		return ctx.Err()
+	})
+	return keys, err
 }
 
 // Change sets a key's value to what edit makes of the present one, nil if there is

@@ -48,6 +48,12 @@ func TestBucket(t *testing.T) {
 	if v, _, err := b.Read(t.Context(), "k"); string(v) != "9" || err != nil {
 		t.Errorf("after eight increments: %q, %v", v, err)
 	}
+	if _, err := b.Write(t.Context(), "k.x", nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	if keys, err := b.Keys(t.Context(), "k.*"); len(keys) != 1 || keys[0] != "k.x" || err != nil {
+		t.Errorf("keys are %q, %v", keys, err)
+	}
 	if err := b.Delete(t.Context(), "k"); err != nil {
 		t.Fatal(err)
 	}

@@ -95,7 +95,7 @@ func (e *FaultsError) Add(prefix string, part *FaultsError) {
 func (e *FaultsError) Problem() *httpx.Problem {
 	if len(e.Faults) != 1 || e.Omitted > 0 {
 		return httpx.NewProblem(http.StatusBadRequest, CodeManyFaults, "The "+e.What+" has several faults: "+e.list()+".").
-			WithHint("Nothing was accepted. Mend all of them and send it again.")
+			WithFaults(e.Faults, e.Omitted).WithHint("Nothing was accepted. Mend all of them and send it again.")
 	}
 	f := e.Faults[0]
 	p := httpx.Bad(f.Param, f.Code, "The field "+strconv.Quote(f.Param)+" "+f.Detail+".")

@@ -1,0 +1,101 @@
+package config
+
+import (
+	"errors"
+	"net/mail"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"tidings/shared/telemetry"
+)
+
+// Bounds of the settings of notifications.
+const (
+	// minUnsubscribe is the fewest bytes of a secret of unsubscribe links: who guesses it
+	// from a link may unsubscribe everybody.
+	minUnsubscribe = 32
+	// maxInboxItems bounds an inbox: all of it is read at once.
+	maxInboxItems = 1000
+	// minNotificationsAge is longer than a delivery may take with all its attempts.
+	minNotificationsAge = 48 * time.Hour
+)
+
+// errDKIM says how a key is written.
+var errDKIM = errors.New("must be domain=selector:file")
+
+// notifications checks what belongs to notifications and mail.
+func (v *validator) notifications() {
+	s := v.s
+	for _, f := range [][2]string{{"mail-from", s.MailFrom}, {"mail-reply-to", s.MailReplyTo}} {
+		name, value := f[0], f[1]
+		if _, err := mail.ParseAddress(value); value != "" && err != nil {
+			v.fault(name, shown(value)+" is no address; write Example <hello@example.com>")
+		}
+	}
+	for _, f := range [][2]string{{"mail-domain", s.MailDomain}, {"bounce-domain", s.BounceDomain}} {
+		name, value := f[0], f[1]
+		if value != "" && !goodURL("https://"+value, "https") {
+			v.fault(name, shown(value)+" is no domain")
+		}
+	}
+	for _, f := range [][2]string{{"public-url", s.PublicURL}, {"app-url", s.AppURL}, {"preferences-url", s.PreferencesURL}} {
+		name, value := f[0], f[1]
+		if u, err := url.Parse(value); value != "" && (err != nil || u.Hostname() == "" || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname()))) {
+			v.fault(name, shown(value)+" must be an https:// URL, or http:// on this machine")
+		}
+	}
+	for _, key := range s.DKIM {
+		if _, err := ParseDKIM(key); err != nil {
+			v.fault("dkim", shown(key)+" "+err.Error())
+		}
+	}
+	for i, secret := range s.UnsubscribeSecret {
+		if len(secret.Reveal()) < minUnsubscribe {
+			v.fault("unsubscribe-secret", "number "+strconv.Itoa(i+1)+" has under "+strconv.Itoa(minUnsubscribe)+" bytes")
+		}
+	}
+	for i, hook := range s.BounceHooks {
+		if _, _, ok := NamedSecret(hook); !ok {
+			v.fault("bounce-hooks", "number "+strconv.Itoa(i+1)+" must be name=secret, with a secret of at least "+strconv.Itoa(minHookSecret)+" bytes")
+		}
+	}
+	for _, f := range [][2]string{{"templates", s.Templates}, {"bounce-maildir", s.BounceMaildir}} {
+		name, dir := f[0], f[1]
+		if info, err := os.Stat(dir); dir != "" && (err != nil || !info.IsDir()) {
+			v.fault(name, shown(dir)+" is no directory that can be read")
+		}
+	}
+	v.address("bounce-listen", s.BounceListen, true)
+	v.address("mailbox", s.Mailbox, true)
+	if s.InboxItems < 1 || s.InboxItems > maxInboxItems {
+		v.fault("inbox-items", strconv.Itoa(s.InboxItems)+" must be 1 to "+strconv.Itoa(maxInboxItems))
+	}
+	if s.InboxAge < time.Hour || s.InboxAge > 10*maxAge {
+		v.fault("inbox-age", s.InboxAge.String()+" must be an hour to ten years")
+	}
+	if s.NotificationsAge < minNotificationsAge || s.NotificationsAge > maxAge {
+		v.fault("notifications-age", s.NotificationsAge.String()+" must be two days to a year")
+	}
+}
+
+// DKIM is a key that signs mails of a domain.
+type DKIM struct{ Domain, Selector, File string }
+
+// ParseDKIM reads domain=selector:file.
+func ParseDKIM(s string) (DKIM, error) {
+	domain, rest, ok := strings.Cut(s, "=")
+	selector, file, ok2 := strings.Cut(rest, ":")
+	if !ok || !ok2 || domain == "" || selector == "" || file == "" {
+		return DKIM{}, errDKIM
+	}
+	return DKIM{domain, selector, file}, nil
+}
+
+// NamedSecret splits name=secret; ok is false if either is missing or the secret short.
+func NamedSecret(s telemetry.Secret) (name string, secret telemetry.Secret, ok bool) {
+	name, value, found := strings.Cut(s.Reveal(), "=")
+	return name, telemetry.Secret(value), found && name != "" && len(value) >= minHookSecret
+}
