@@ -21,7 +21,7 @@ func TestJobs(t *testing.T) {
 		s.Notification(subject.Escape("n.1")):        "tidings.notifications.n=2E1",
 		s.InboxItems(subject.Escape("a@b")):          "tidings.inbox.a=40b.items",
 		s.InboxState("*"):                            "tidings.inbox.*.state",
-		s.Plan("k"):                                  "tidings.schedule.k",
+		s.Plan("k", "*", "n"):                        "tidings.schedule.k.*.n",
 		s.Digest("d", "*"):                           "tidings.digests.d.*",
 		s.Receipt(subject.Escape("n.1"), "sms", "k"): "tidings.receipts.n=2E1.sms.k",
 	} {

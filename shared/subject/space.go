@@ -66,8 +66,11 @@ func (s Space) InboxItems(user string) string { return s.prefix + ".inbox." + us
 // InboxState returns the subject of what a user did with them: "tidings.inbox.<user>.state".
 func (s Space) InboxState(user string) string { return s.prefix + ".inbox." + user + ".state" }
 
-// Plan returns the subject of what shall happen at a time: "tidings.schedule.<key>".
-func (s Space) Plan(key string) string { return s.prefix + ".schedule." + key }
+// Plan returns the subject of what shall happen at a time, to whom and for which
+// notification: "tidings.schedule.<key>.<user>.<notification>".
+func (s Space) Plan(key, user, notification string) string {
+	return s.prefix + ".schedule." + key + "." + user + "." + notification
+}
 
 // Digest returns the subject of what a digest collected: "tidings.digests.<digest>.<key>".
 func (s Space) Digest(digest, key string) string { return s.prefix + ".digests." + digest + "." + key }

@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"tidings/shared/worker/direct"
+	"tidings/shared/natsx/direct"
 )
 
 const (

@@ -99,6 +99,28 @@ func Open(ctx context.Context, conn *natsx.Conn, space subject.Space, limits Lim
 	return q, q.ensure(ctx)
 }
 
+// Attach finds the streams of a running installation and changes nothing. Errors wrap
+// those of natsx.
+func Attach(ctx context.Context, conn *natsx.Conn, space subject.Space) (*Queue, error) {
+	q := &Queue{
+		conn: conn, space: space,
+		jobs: space.Stream(NameJobs), receipts: space.Stream(NameReceipts), dead: space.Stream(NameDead),
+	}
+	for _, name := range []string{q.jobs, q.receipts, q.dead} {
+		err := q.call(ctx, "look for "+name, func(ctx context.Context) error {
+			s, err := q.conn.JS.Stream(ctx, name)
+			if err == nil {
+				q.configs = append(q.configs, s.CachedInfo().Config)
+			}
+			return err
+		}, "$JS.API.STREAM.INFO."+name)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return q, nil
+}
+
 // ensure makes the streams exist.
 func (q *Queue) ensure(ctx context.Context) error {
 	for _, c := range q.configs {

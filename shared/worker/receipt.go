@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
+	"tidings/shared/natsx/direct"
 	"tidings/shared/subject"
-	"tidings/shared/worker/direct"
 )
 
 // MaxTimeline is the most receipts that Timeline returns.

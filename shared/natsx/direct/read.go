@@ -16,6 +16,9 @@ import (
 const (
 	// MaxPage is the most messages of one Page.
 	MaxPage = 256
+	// maxPageBytes is after how many bytes a page ends early: a page of the largest
+	// messages would be 256 MiB otherwise.
+	maxPageBytes = 4 << 20
 	// readWait bounds one question: a leader election takes about five seconds.
 	readWait = 5 * time.Second
 	// api is the subject of the direct API, without the stream's name.
@@ -34,15 +37,18 @@ type request struct {
 	Next  string `json:"next_by_subj,omitempty"`
 	Last  string `json:"last_by_subj,omitempty"`
 	Batch int    `json:"batch,omitempty"`
+	Bytes int    `json:"max_bytes,omitempty"`
 }
 
 // Messages is some messages of a stream, in order.
 type Messages struct {
 	// List are the messages.
 	List []*nats.Msg
-	// Next is the sequence to read on from, More says that there are more.
-	Next uint64
-	More bool
+	// Next is the sequence to read on from, More says that there are more, and Pending
+	// how many.
+	Next    uint64
+	More    bool
+	Pending uint64
 }
 
 // At returns the message of a sequence, nil if there is none. Errors are those of natsx.
@@ -57,7 +63,7 @@ func Last(ctx context.Context, conn *natsx.Conn, stream, subj string) (*nats.Msg
 }
 
 func one(ctx context.Context, conn *natsx.Conn, stream string, r request) (m *nats.Msg, err error) {
-	err = ask(ctx, conn, stream, r, func(ctx context.Context, body []byte) (err error) {
+	err = ask(ctx, conn, api+stream, r, func(ctx context.Context, body []byte) (err error) {
 		if m, err = conn.NC.RequestWithContext(ctx, api+stream, body); err != nil {
 			return err
 		}
@@ -74,27 +80,28 @@ func one(ctx context.Context, conn *natsx.Conn, stream string, r request) (m *na
 }
 
 // Page reads up to limit messages, at most MaxPage, that a subject selects, from a
-// sequence on. Errors are those of natsx.
+// sequence on. Large ones make a page shorter; it holds at least one if there is one.
+// Errors are those of natsx.
 func Page(ctx context.Context, conn *natsx.Conn, stream, subj string, from uint64, limit int) (Messages, error) {
 	p := Messages{Next: from}
-	r := request{Seq: from, Next: subj, Batch: min(limit, MaxPage)}
-	err := ask(ctx, conn, stream, r, func(ctx context.Context, body []byte) error {
+	r := request{Seq: from, Next: subj, Batch: min(limit, MaxPage), Bytes: maxPageBytes}
+	err := ask(ctx, conn, api+stream, r, func(ctx context.Context, body []byte) error {
 		return p.collect(ctx, conn.NC, api+stream, body)
 	})
 	return p, err
 }
 
-// ask runs one exchange.
-func ask(ctx context.Context, conn *natsx.Conn, stream string, r request, do func(context.Context, []byte) error) error {
+// ask runs one exchange with one of NATS's APIs.
+func ask(ctx context.Context, conn *natsx.Conn, subj string, r request, do func(context.Context, []byte) error) error {
 	body, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("encode a request: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, readWait)
 	defer cancel()
-	err = conn.Guard(ctx, func(ctx context.Context) error { return do(ctx, body) }, api+stream)
+	err = conn.Guard(ctx, func(ctx context.Context) error { return do(ctx, body) }, subj)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", stream, natsx.Classify(err))
+		return fmt.Errorf("ask %s: %w", subj, natsx.Classify(err))
 	}
 	return nil
 }
@@ -118,8 +125,8 @@ func (p *Messages) collect(ctx context.Context, nc *nats.Conn, subj string, body
 		case m := <-answers:
 			done, err := verdict(m)
 			if done || err != nil {
-				pending, _ := strconv.ParseUint(last(m.Header, headerPending), 10, 64)
-				p.More = pending > 0
+				p.Pending, _ = strconv.ParseUint(last(m.Header, headerPending), 10, 64)
+				p.More = p.Pending > 0
 				return err
 			}
 			p.List = append(p.List, m)
@@ -149,6 +156,9 @@ func Sequence(m *nats.Msg) uint64 {
 	n, _ := strconv.ParseUint(last(m.Header, jetstream.SequenceHeader), 10, 64) // the server writes it
 	return n
 }
+
+// Subject returns the subject of a message that was read.
+func Subject(m *nats.Msg) string { return last(m.Header, jetstream.SubjectHeader) }
 
 // last returns the last value of a header: the server adds its own behind the message's.
 func last(h nats.Header, name string) string {
