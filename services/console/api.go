@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -24,8 +23,6 @@ const (
 	askTime = 4 * time.Second
 	// awayRetry is when to ask again while NATS is away.
 	awayRetry = 2 * time.Second
-	// tagLetters is how long the tag of this start is, 40 bits.
-	tagLetters = 8
 	// edgeName is what edges are called in the mesh.
 	edgeName = "edge"
 )
@@ -34,7 +31,7 @@ const (
 // operators.
 func (c *Console) api(e *echo.Echo) {
 	known := []echo.MiddlewareFunc{c.count, httpx.Authenticate(c.auth)}
-	operators := append(slices.Clone(known), operator)
+	operators := append(slices.Clone(known), operator(askTime))
 	e.GET(apiPath+"/info", c.info, known...)
 	e.GET(apiPath+"/mesh", c.lookAround, operators...)
 	e.GET(apiPath+"/connections", c.listConnections, operators...)
@@ -44,6 +41,8 @@ func (c *Console) api(e *echo.Echo) {
 	e.GET(apiPath+"/streams", c.listStreams, operators...)
 	e.POST(apiPath+"/token", c.mintToken, operators...)
 	e.POST(apiPath+"/revoke", c.revoke, operators...)
+	c.dead(e, operators, append(slices.Clone(known), operator(allTime)))
+	c.previews(e, []echo.MiddlewareFunc{c.count}, operators)
 }
 
 // count counts requests, and keeps every answer out of caches.
@@ -56,16 +55,18 @@ func (c *Console) count(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // operator lets only operators through, and bounds what they ask in time.
-func operator(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(ctx echo.Context) error {
-		if g := httpx.Grant(ctx); g == nil || !g.Admin {
-			return httpx.NewProblem(http.StatusForbidden, "admin_needed", "This is for operators.").
-				WithHint("The token needs the claim tidings.admin.")
+func operator(most time.Duration) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(ctx echo.Context) error {
+			if g := httpx.Grant(ctx); g == nil || !g.Admin {
+				return httpx.NewProblem(http.StatusForbidden, "admin_needed", "This is for operators.").
+					WithHint("The token needs the claim tidings.admin.")
+			}
+			within, cancel := context.WithTimeout(ctx.Request().Context(), most)
+			defer cancel()
+			ctx.SetRequest(ctx.Request().WithContext(within))
+			return next(ctx)
 		}
-		within, cancel := context.WithTimeout(ctx.Request().Context(), askTime)
-		defer cancel()
-		ctx.SetRequest(ctx.Request().WithContext(within))
-		return next(ctx)
 	}
 }
 
@@ -84,7 +85,7 @@ func (c *Console) Run(ctx context.Context) error {
 	}
 	started := time.Now()
 	member, err := c.cfg.Mesh.Join(mesh.Service{
-		Name: "console", Node: c.cfg.Node, Tag: rand.Text()[:tagLetters], Version: c.cfg.Version,
+		Name: "console", Node: c.cfg.Node, Version: c.cfg.Version,
 		Description: "shows operators what goes on",
 		Figures: func() any {
 			return map[string]any{"requests": c.asked.Load(), "uptime_s": int64(time.Since(started).Seconds())}

@@ -2,7 +2,6 @@ package producer
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,8 +25,6 @@ const (
 	DefaultInFlight = 64
 	// MaxHooks bounds the configured webhooks; it only catches a broken file.
 	MaxHooks = 1000
-	// tagLetters is how long the tag of this start is, 40 bits.
-	tagLetters = 8
 )
 
 // Config is what a Producer needs to know. Its zero value takes events and nothing
@@ -140,7 +137,7 @@ func (p *Producer) Run(ctx context.Context) error {
 	if p.config.Mesh != nil {
 		started := time.Now()
 		member, err := p.config.Mesh.Join(mesh.Service{
-			Name: "producer", Node: p.config.Node, Tag: rand.Text()[:tagLetters], Version: p.config.Version,
+			Name: "producer", Node: p.config.Node, Version: p.config.Version,
 			Description: "takes events in", Figures: func() any { return p.metrics.figures(started) },
 		})
 		if err != nil {

@@ -1,16 +1,15 @@
 package mesh
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/micro"
 
 	"tidings/shared/natsx"
 )
@@ -22,55 +21,45 @@ const (
 	atOnce = 16
 )
 
-// Codes of an Error, those of HTTP.
-const (
-	// CodeBad: the question is malformed.
-	CodeBad = 400
-	// CodeUnknown: what it is about is not there.
-	CodeUnknown = 404
-	// CodeTooLarge: the question or its answer is over the bounds.
-	CodeTooLarge = 413
-	// CodeInternal: the member failed; its log says why.
-	CodeInternal = 500
-)
-
 // ErrNobody says that the member is not there, or does not answer this question.
 var ErrNobody = errors.New("nobody answers")
-
-// Error is a member's refusal to answer.
-type Error struct {
-	// Code is one of the Code constants.
-	Code int
-	// Detail is half a sentence for the one who asks.
-	Detail string
-}
-
-// Error implements error.
-func (e *Error) Error() string { return strconv.Itoa(e.Code) + ": " + e.Detail }
 
 // Ask asks one member and decodes its answer into a pointer. body becomes JSON; nil is
 // no body. Errors are *Error, ErrNobody, natsx.ErrAway for NATS and for a member that
 // takes too long, and that of ctx.
 func (m *Mesh) Ask(ctx context.Context, service, tag, question string, body, into any) error {
-	data, err := encode(body)
+	data, err := encodeAsked(body, MaxAsked)
 	if err != nil {
 		return err
 	}
 	return m.ask(ctx, service, tag, question, data, into)
 }
 
-func encode(body any) ([]byte, error) {
+// encodeAsked makes the body of a question.
+func encodeAsked(body any, most int) ([]byte, error) {
 	if body == nil {
 		return nil, nil
 	}
-	data, err := json.Marshal(body)
+	data, err := encode(body)
 	if err != nil {
 		return nil, fmt.Errorf("encode a question: %w", err)
 	}
-	if len(data) > MaxAsked {
-		return nil, &Error{Code: CodeTooLarge, Detail: fmt.Sprintf("a question takes at most %d bytes", MaxAsked)}
+	if len(data) > most {
+		return nil, &Error{Code: CodeTooLarge, Detail: fmt.Sprintf("a question takes at most %d bytes", most)}
 	}
 	return data, nil
+}
+
+// encode is json.Marshal but for characters of HTML, which stay as they are: a text that
+// fits the bounds as it came must fit them as it goes.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 func (m *Mesh) ask(ctx context.Context, service, tag, question string, data []byte, into any) error {
@@ -79,26 +68,37 @@ func (m *Mesh) ask(ctx context.Context, service, tag, question string, data []by
 	}
 	within, cancel := context.WithTimeout(ctx, AskTime)
 	defer cancel()
-	msg, err := m.conn.NC.RequestWithContext(within, m.space.Service(service, tag, question), data)
+	err := m.request(within, m.space.Service(service, tag, question), data, into)
+	return m.explain(ctx, err, service, question)
+}
+
+// request asks on a subject and decodes the answer.
+func (m *Mesh) request(ctx context.Context, subj string, data []byte, into any) error {
+	msg, err := m.conn.NC.RequestWithContext(ctx, subj, data)
+	if err != nil {
+		return fmt.Errorf("ask: %w", err)
+	}
+	if e := refused(msg); e != nil {
+		return e
+	}
+	if err := json.Unmarshal(msg.Data, into); err != nil {
+		return fmt.Errorf("decode the answer: %w", err)
+	}
+	return nil
+}
+
+// explain says what an error of request means to whoever asked. ctx is theirs.
+func (m *Mesh) explain(ctx context.Context, err error, service, question string) error {
+	if _, told := errors.AsType[*Error](err); err == nil || told {
+		return err
+	}
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
 		return ErrNobody
-	case err != nil && ctx.Err() != nil:
+	case ctx.Err() != nil:
 		return fmt.Errorf("ask %s %s: %w", service, question, ctx.Err())
-	case err != nil:
-		return fmt.Errorf("ask %s %s: %w", service, question, natsx.Classify(err))
 	}
-	if code := msg.Header.Get(micro.ErrorCodeHeader); code != "" {
-		n, err := strconv.Atoi(code)
-		if err != nil {
-			n = CodeInternal
-		}
-		return &Error{Code: n, Detail: msg.Header.Get(micro.ErrorHeader)}
-	}
-	if err := json.Unmarshal(msg.Data, into); err != nil {
-		return fmt.Errorf("decode the answer to %s: %w", question, err)
-	}
-	return nil
+	return fmt.Errorf("ask %s %s: %w", service, question, natsx.Classify(err))
 }
 
 // Answer is what one member says.
@@ -117,7 +117,7 @@ type Silent struct {
 // the order of the members' nodes, and who did not answer; the error is that of Look,
 // or says that the question cannot be asked.
 func AskAll[T any](ctx context.Context, m *Mesh, service, question string, body any) ([]Answer[T], []Silent, error) {
-	data, err := encode(body)
+	data, err := encodeAsked(body, MaxAsked)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -131,7 +131,7 @@ func AskAll[T any](ctx context.Context, m *Mesh, service, question string, body 
 
 // AskThose is AskAll for members that somebody has chosen from a Look.
 func AskThose[T any](ctx context.Context, m *Mesh, members []Member, question string, body any) ([]Answer[T], []Silent, error) {
-	data, err := encode(body)
+	data, err := encodeAsked(body, MaxAsked)
 	if err != nil {
 		return nil, nil, err
 	}

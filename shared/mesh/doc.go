@@ -8,6 +8,15 @@
 // Whoever has a Mesh looks around, asks one member, or asks all of a service and
 // learns who did not answer: the part of an answer that is there is worth having.
 //
+// A question that any member can answer is shared: it is asked on
+// "<prefix>.svc.<service>.<question>", and one of the members that are there gets it.
+// No Mesh is needed for that: `nats req tidings.svc.notifier.notify '{…}'` does, and so
+// does any language's client of NATS.
+//
+// A refusal is told as NATS's micro services do, with the headers Nats-Service-Error and
+// Nats-Service-Error-Code, a status of HTTP. Where it is a problem of package httpx, the
+// body is that problem, and whoever asked over a Mesh can pass it on as its own.
+//
 // Nobody keeps a list of members anywhere. Who answers is there. A Mesh only
 // remembers how many answered last time, so as to wait no longer than needed, and who
 // has gone lately, so that somebody can be told.
@@ -17,8 +26,9 @@
 //
 // # Concurrency
 //
-// A Mesh is safe for concurrent use. A member answers each of its questions one
+// A Mesh is safe for concurrent use. A member answers each of its own questions one
 // request after the other, in the goroutine of the question's subscription; different
-// questions run at the same time. Leave waits for the answers under way. AskAll runs a
-// few requests at a time, each in a goroutine it waits for.
+// questions run at the same time. Each request of a shared question runs in a goroutine
+// of its own, a bounded number at a time and in no order. Leave waits for the answers
+// under way. AskAll runs a few requests at a time, each in a goroutine it waits for.
 package mesh

@@ -22,17 +22,6 @@ import (
 // TestMain fails the run if a membership leaves something running.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// open connects to a server, as a process of its own would.
-func open(t *testing.T, s *natsxtest.Server) *natsx.Conn {
-	t.Helper()
-	c, err := natsx.Open(t.Context(), natsx.Config{URL: s.URL()}, testkit.Log(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
-}
-
 func meshOf(t *testing.T, c *natsx.Conn) *mesh.Mesh {
 	t.Helper()
 	return mesh.New(c, testkit.Space(t), testkit.Log(t))
@@ -87,7 +76,7 @@ type count struct {
 func TestLook(t *testing.T) {
 	t.Parallel()
 	s := natsxtest.Run(t, "jetstream: enabled")
-	here, there := meshOf(t, open(t, s)), meshOf(t, open(t, s))
+	here, there := meshOf(t, testkit.Connect(t, s.URL())), meshOf(t, testkit.Connect(t, s.URL()))
 	if r := look(t, here); len(r.Members)+len(r.Gone) != 0 {
 		t.Fatalf("an empty mesh has %+v", r)
 	}
@@ -99,8 +88,8 @@ func TestLook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	join(t, mesh.New(open(t, s), other, testkit.Log(t)), mesh.Service{Name: "edge", Node: "x", Tag: "T4"})
-	stranger, err := micro.AddService(open(t, s).NC, micro.Config{Name: "tidings-edge", Version: "1.0.0"})
+	join(t, mesh.New(testkit.Connect(t, s.URL()), other, testkit.Log(t)), mesh.Service{Name: "edge", Node: "x", Tag: "T4"})
+	stranger, err := micro.AddService(testkit.Connect(t, s.URL()).NC, micro.Config{Name: "tidings-edge", Version: "1.0.0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +136,7 @@ func TestLookIsQuick(t *testing.T) {
 func TestAsk(t *testing.T) {
 	t.Parallel()
 	s := natsxtest.Run(t, "jetstream: enabled")
-	here, there := meshOf(t, open(t, s)), meshOf(t, open(t, s))
+	here, there := meshOf(t, testkit.Connect(t, s.URL())), meshOf(t, testkit.Connect(t, s.URL()))
 	questions := map[string]mesh.Handler{
 		"double": func(_ context.Context, body []byte) (any, error) {
 			var c count
@@ -192,7 +181,7 @@ func TestAsk(t *testing.T) {
 func TestAskAll(t *testing.T) {
 	t.Parallel()
 	s := natsxtest.Run(t, "jetstream: enabled")
-	here, there := meshOf(t, open(t, s)), meshOf(t, open(t, s))
+	here, there := meshOf(t, testkit.Connect(t, s.URL())), meshOf(t, testkit.Connect(t, s.URL()))
 	good := func(n int) map[string]mesh.Handler {
 		return map[string]mesh.Handler{"n": func(context.Context, []byte) (any, error) { return count{n}, nil }}
 	}
@@ -221,7 +210,7 @@ func TestAskAll(t *testing.T) {
 func TestRejoins(t *testing.T) {
 	t.Parallel()
 	s := natsxtest.Run(t, "jetstream: enabled")
-	here, there := meshOf(t, open(t, s)), meshOf(t, open(t, s))
+	here, there := meshOf(t, testkit.Connect(t, s.URL())), meshOf(t, testkit.Connect(t, s.URL()))
 	var asked atomic.Int32
 	questions := map[string]mesh.Handler{"n": func(context.Context, []byte) (any, error) { return count{int(asked.Add(1))}, nil }}
 	join(t, there, mesh.Service{Name: "edge", Node: "b", Tag: "T1", Questions: questions})
@@ -279,11 +268,19 @@ func TestJoinFails(t *testing.T) {
 	nothing := func(context.Context, []byte) (any, error) { return nil, nil }
 	for name, s := range map[string]mesh.Service{
 		"no name":         {Tag: "T"},
-		"no tag":          {Name: "edge"},
 		"a wild tag":      {Name: "edge", Tag: "*"},
 		"a long tag":      {Name: "edge", Tag: strings.Repeat("T", 65)},
 		"a bad question":  {Name: "edge", Tag: "T", Questions: map[string]mesh.Handler{"a.b": nothing}},
 		"figures, theirs": {Name: "edge", Tag: "T", Questions: map[string]mesh.Handler{"figures": nothing}},
+		"shared figures":  {Name: "edge", Shared: map[string]mesh.Shared{"figures": {Handler: nothing}}},
+		"a bad share":     {Name: "edge", Shared: map[string]mesh.Shared{"a.b": {Handler: nothing}}},
+		"no handler":      {Name: "edge", Shared: map[string]mesh.Shared{"a": {}}},
+		"too much":        {Name: "edge", Shared: map[string]mesh.Shared{"a": {Handler: nothing, MaxBytes: mesh.MaxShared + 1}}},
+		"too many":        {Name: "edge", Shared: map[string]mesh.Shared{"a": {Handler: nothing, Concurrent: 1 << 20}}},
+		"less than none":  {Name: "edge", Shared: map[string]mesh.Shared{"a": {Handler: nothing, Concurrent: -1}}},
+		"both": {
+			Name: "edge", Questions: map[string]mesh.Handler{"a": nothing}, Shared: map[string]mesh.Shared{"a": {Handler: nothing}},
+		},
 	} {
 		if p, err := m.Join(s); err == nil {
 			t.Errorf("%s: joined", name)

@@ -20,17 +20,6 @@ import (
 // TestMain fails the run if a list or a listener leaves something running.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// open connects to a server, as a process of its own would.
-func open(t *testing.T, s *natsxtest.Server) *natsx.Conn {
-	t.Helper()
-	c, err := natsx.Open(t.Context(), natsx.Config{URL: s.URL()}, testkit.Log(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
-}
-
 // watch opens a list, runs it until the test ends and waits until it is read.
 func watch(t *testing.T, c *natsx.Conn) *revoke.List {
 	t.Helper()
@@ -58,7 +47,7 @@ func grant(id string) *auth.Grant { return &auth.Grant{User: "ann", TokenID: id}
 func TestEveryoneKnows(t *testing.T) {
 	t.Parallel()
 	s := natsxtest.Run(t, "jetstream: enabled")
-	here, there := watch(t, open(t, s)), watch(t, open(t, s))
+	here, there := watch(t, testkit.Connect(t, s.URL())), watch(t, testkit.Connect(t, s.URL()))
 	if here.Revoked(grant("t1")) || here.Revoked(grant("")) || here.Revoked(nil) {
 		t.Error("something is revoked that was not")
 	}
@@ -72,7 +61,7 @@ func TestEveryoneKnows(t *testing.T) {
 	if there.Revoked(grant("t2")) || there.Revoked(grant("")) {
 		t.Error("too much is revoked")
 	}
-	if !watch(t, open(t, s)).Revoked(grant("t1")) {
+	if !watch(t, testkit.Connect(t, s.URL())).Revoked(grant("t1")) {
 		t.Error("a newcomer does not know")
 	}
 	s.Stop()
@@ -134,7 +123,7 @@ func TestTakenBack(t *testing.T) {
 func TestListen(t *testing.T) {
 	t.Parallel()
 	s := natsxtest.Run(t, "jetstream: enabled")
-	c, sender := open(t, s), watch(t, open(t, s))
+	c, sender := testkit.Connect(t, s.URL()), watch(t, testkit.Connect(t, s.URL()))
 	var mu sync.Mutex
 	var got []revoke.Order
 	ctx, cancel := context.WithCancel(t.Context())
@@ -171,7 +160,7 @@ func TestListen(t *testing.T) {
 			t.Errorf("%.40v: %v", bad, err)
 		}
 	}
-	closed := open(t, s)
+	closed := testkit.Connect(t, s.URL())
 	closed.Close()
 	if _, err := revoke.Listen(t.Context(), closed, testkit.Space(t), nil); err == nil {
 		t.Error("somebody listens without NATS")

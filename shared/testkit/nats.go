@@ -22,6 +22,17 @@ func NATS(t testing.TB) *natsx.Conn {
 	return c
 }
 
+// Connect connects to a server that runs already, as a process of its own would.
+func Connect(t testing.TB, url string) *natsx.Conn {
+	t.Helper()
+	c, err := natsx.Open(t.Context(), natsx.Config{URL: url}, Log(t))
+	if err != nil {
+		t.Fatalf("connect to NATS: %v", err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
 // Space returns the default space.
 func Space(t testing.TB) subject.Space {
 	t.Helper()
