@@ -26,6 +26,7 @@ func (e *Edge) Routes(r *echo.Echo) {
 	r.POST("/v1/connections/:conn/token", e.renewToken) // the token may be in the body
 	r.GET("/v1/topics/:topic/events", e.history, known)
 	r.POST("/v1/publish", e.publish, known)
+	e.notificationRoutes(r)
 }
 
 // events is GET /v1/events: a stream of Server-Sent Events.

@@ -46,6 +46,7 @@ func (d *Desk) Questions() map[string]mesh.Handler {
 		"connections": asked(d.Connections),
 		"cut":         asked(d.Cut),
 		"topics":      asked(d.Topics),
+		"topic-users": asked(d.TopicUsers),
 	}
 }
 
