@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"tidings/services/edge"
 	"tidings/shared/auth"
 	"tidings/shared/event"
@@ -23,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) {
 	http.DefaultTransport.(*http.Transport).DisableKeepAlives = true
-	goleak.VerifyTestMain(m)
+	testkit.Main(m)
 }
 
 // TestStream runs everything a stream promises: on the raw sink with gzip and

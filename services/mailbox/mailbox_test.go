@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 
 	"tidings/services/mailbox"
 	"tidings/shared/auth"
@@ -32,7 +31,7 @@ import (
 // secret signs the tokens of these tests.
 const secret = "0123456789abcdef0123456789abcdef"
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // hello is a small mail.
 const hello = "From: Tidings <t@example.com>\r\nTo: ann@example.org\r\nSubject: Hello\r\nMessage-ID: <job1@example.com>\r\n" +

@@ -78,7 +78,7 @@ func TestDefaults(t *testing.T) {
 		HTTP: ":8080", Admin: "127.0.0.1:9090", Data: ".tidings", Prefix: "tidings", Replicas: 1,
 		EventsAge: 24 * time.Hour, EventsPerTopic: 1000, EventsBytes: 1 << 30, TailBytes: 64 << 20,
 		Heartbeat: 15 * time.Second, Drain: 10 * time.Second, MaxConnections: 20000, MaxConnectionsPerUser: 100, MaxTopics: 100,
-		Brand: "Tidings", NotificationsAge: 168 * time.Hour, InboxItems: 200, InboxAge: 2160 * time.Hour, Mailbox: "127.0.0.1:1025",
+		MailRetry: time.Minute, Brand: "Tidings", NotificationsAge: 168 * time.Hour, InboxItems: 200, InboxAge: 2160 * time.Hour, Mailbox: "127.0.0.1:1025",
 		Raw: true, LogLevel: "info", LogFormat: "text", Node: s.Node,
 	}
 	a, b := reflect.ValueOf(got), reflect.ValueOf(want)

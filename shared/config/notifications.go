@@ -14,13 +14,16 @@ import (
 
 // Bounds of the settings of notifications.
 const (
-	// minUnsubscribe is the fewest bytes of a secret of unsubscribe links: who guesses it
-	// from a link may unsubscribe everybody.
-	minUnsubscribe = 32
+	// minMailSecret is the fewest bytes of a secret that seals: who guesses it from a link
+	// may unsubscribe everybody.
+	minMailSecret = 32
 	// maxInboxItems bounds an inbox: all of it is read at once.
 	maxInboxItems = 1000
 	// minNotificationsAge is longer than a delivery may take with all its attempts.
 	minNotificationsAge = 48 * time.Hour
+	// minMailRetry keeps a provider in trouble from being hammered, maxMailRetry is where
+	// the pauses end.
+	minMailRetry, maxMailRetry = 100 * time.Millisecond, 6 * time.Hour
 )
 
 // errDKIM says how a key is written.
@@ -52,15 +55,18 @@ func (v *validator) notifications() {
 			v.fault("dkim", shown(key)+" "+err.Error())
 		}
 	}
-	for i, secret := range s.UnsubscribeSecret {
-		if len(secret.Reveal()) < minUnsubscribe {
-			v.fault("unsubscribe-secret", "number "+strconv.Itoa(i+1)+" has under "+strconv.Itoa(minUnsubscribe)+" bytes")
+	for i, secret := range s.MailSecrets {
+		if len(secret.Reveal()) < minMailSecret {
+			v.fault("mail-secrets", "number "+strconv.Itoa(i+1)+" has under "+strconv.Itoa(minMailSecret)+" bytes")
 		}
 	}
 	for i, hook := range s.BounceHooks {
-		if _, _, ok := NamedSecret(hook); !ok {
-			v.fault("bounce-hooks", "number "+strconv.Itoa(i+1)+" must be name=secret, with a secret of at least "+strconv.Itoa(minHookSecret)+" bytes")
+		if _, err := ParseBounceHook(hook); err != nil {
+			v.fault("bounce-hooks", "number "+strconv.Itoa(i+1)+" "+err.Error())
 		}
+	}
+	if (s.BounceListen != "" || s.BounceMaildir != "" || len(s.BounceHooks) > 0) && (s.BounceDomain == "" || len(s.MailSecrets) == 0) {
+		v.fault("bounce-domain", "and mail-secrets must be set for bounces to be taken: without return paths of our own nobody could tell them from forged ones")
 	}
 	for _, f := range [][2]string{{"templates", s.Templates}, {"bounce-maildir", s.BounceMaildir}} {
 		name, dir := f[0], f[1]
@@ -70,6 +76,9 @@ func (v *validator) notifications() {
 	}
 	v.address("bounce-listen", s.BounceListen, true)
 	v.address("mailbox", s.Mailbox, true)
+	if s.MailRetry < minMailRetry || s.MailRetry > maxMailRetry {
+		v.fault("mail-retry", s.MailRetry.String()+" must be 100 ms to six hours")
+	}
 	if s.InboxItems < 1 || s.InboxItems > maxInboxItems {
 		v.fault("inbox-items", strconv.Itoa(s.InboxItems)+" must be 1 to "+strconv.Itoa(maxInboxItems))
 	}
@@ -94,8 +103,23 @@ func ParseDKIM(s string) (DKIM, error) {
 	return DKIM{domain, selector, file}, nil
 }
 
-// NamedSecret splits name=secret; ok is false if either is missing or the secret short.
-func NamedSecret(s telemetry.Secret) (name string, secret telemetry.Secret, ok bool) {
-	name, value, found := strings.Cut(s.Reveal(), "=")
-	return name, telemetry.Secret(value), found && name != "" && len(value) >= minHookSecret
+// BounceHook is a provider that reports bounces.
+type BounceHook struct {
+	// Name is the last part of its path, Kind how it signs.
+	Name, Kind string
+	// Secret is what it signs with, or the key that verifies it.
+	Secret telemetry.Secret
+}
+
+// errBounceHook says how a provider is written.
+var errBounceHook = errors.New("must be name=kind:secret")
+
+// ParseBounceHook reads name=kind:secret. What the parts may be is for the mailer to say.
+func ParseBounceHook(s telemetry.Secret) (BounceHook, error) {
+	name, rest, ok := strings.Cut(s.Reveal(), "=")
+	kind, secret, ok2 := strings.Cut(rest, ":")
+	if !ok || !ok2 || name == "" || kind == "" || secret == "" {
+		return BounceHook{}, errBounceHook
+	}
+	return BounceHook{name, kind, telemetry.Secret(secret)}, nil
 }

@@ -56,6 +56,9 @@ type Settings struct {
 	MailFrom    string `name:"mail-from" help:"sender of mails, such as Example <hello@example.com>"`
 	MailReplyTo string `name:"mail-reply-to" help:"address for answers to mails; empty for mail-from"`
 	MailDomain  string `name:"mail-domain" help:"domain of Message-IDs; empty for that of mail-from"`
+	// MailRetry is the longest pause before a mail's second attempt; each more attempt waits
+	// up to four times longer.
+	MailRetry time.Duration `name:"mail-retry" default:"1m" help:"longest pause before the second attempt of a mail; each further one may be four times as long, up to six hours"`
 	// DKIM are the keys that sign mails, each domain=selector:file.
 	DKIM []string `name:"dkim" help:"keys that sign mails, each domain=selector:file with a PEM file of an RSA or Ed25519 key"`
 	// PublicURL is where people reach this Tidings: links in mails begin with it.
@@ -66,14 +69,14 @@ type Settings struct {
 	PreferencesURL string `name:"preferences-url" help:"URL of the page where people choose their notifications, shown below mails; empty for none"`
 	// Brand is the name that mails and pages show.
 	Brand string `name:"brand" default:"Tidings" help:"name that mails and pages show"`
-	// UnsubscribeSecret signs the links to unsubscribe: the first signs, all are accepted.
-	UnsubscribeSecret []telemetry.Secret `name:"unsubscribe-secret" help:"secrets of unsubscribe links, at least 32 bytes each: the first signs, all are accepted; empty for no such links"`
+	// MailSecrets seal what comes back: links to unsubscribe and return paths.
+	MailSecrets []telemetry.Secret `name:"mail-secrets" help:"secrets that seal unsubscribe links and return paths, at least 32 bytes each: the first seals, all are accepted; empty for neither"`
 	// BounceDomain receives bounces as bounce+…@domain, on BounceListen, an SMTP listener,
-	// or in BounceMaildir. BounceHooks are providers that report them, each name=secret.
-	BounceDomain  string             `name:"bounce-domain" help:"domain whose bounce+…@ addresses are the envelope senders of mails; empty for mail-from"`
+	// or in BounceMaildir. BounceHooks are providers that report them.
+	BounceDomain  string             `name:"bounce-domain" help:"domain whose bounce+…@ addresses are the return paths of mails; empty for mail-from"`
 	BounceListen  string             `name:"bounce-listen" help:"address of an SMTP listener for bounces; empty for none"`
 	BounceMaildir string             `name:"bounce-maildir" help:"Maildir in which bounces arrive; empty for none"`
-	BounceHooks   []telemetry.Secret `name:"bounce-hooks" help:"providers that report bounces to /v1/bounces/:name, each name=secret"`
+	BounceHooks   []telemetry.Secret `name:"bounce-hooks" help:"providers that report bounces to /v1/bounces/:name, each name=kind:secret; kinds: standard, sendgrid"`
 
 	// Templates is a directory with templates beside the built-in ones, Categories a
 	// JSON file with the categories of notifications in place of the built-in ones.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"go.uber.org/goleak"
 
 	"tidings/shared/ledger"
 	"tidings/shared/natsx"
@@ -19,13 +18,7 @@ import (
 	"tidings/shared/testkit"
 )
 
-func TestMain(m *testing.M) {
-	// A server of a cluster that is stopped leaves these behind, now and then.
-	const server = "github.com/nats-io/nats-server/v2/server"
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction(server+".(*fileStore).flushStreamStateLoop"),
-		goleak.IgnoreAnyFunction(server+"/ats.Register.func1"))
-}
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // open returns a ledger in a fresh server.
 func open(t *testing.T) (*ledger.Ledger, *natsx.Conn) {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/micro"
-	"go.uber.org/goleak"
 
 	"tidings/shared/mesh"
 	"tidings/shared/natsx"
@@ -20,7 +19,7 @@ import (
 )
 
 // TestMain fails the run if a membership leaves something running.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func meshOf(t *testing.T, c *natsx.Conn) *mesh.Mesh {
 	t.Helper()

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"tidings/shared/auth"
 	"tidings/shared/natsx"
 	"tidings/shared/natsx/natsxtest"
@@ -18,7 +16,7 @@ import (
 )
 
 // TestMain fails the run if a list or a listener leaves something running.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // watch opens a list, runs it until the test ends and waits until it is read.
 func watch(t *testing.T, c *natsx.Conn) *revoke.List {

@@ -13,21 +13,13 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 
 	"tidings/shared/natsx"
 	"tidings/shared/testkit"
 	"tidings/shared/worker"
 )
 
-func TestMain(m *testing.M) {
-	// A server of a cluster that is stopped while it takes a stream over leaves these
-	// two of its own behind, now and then.
-	const server = "github.com/nats-io/nats-server/v2/server"
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction(server+".(*fileStore).flushStreamStateLoop"),
-		goleak.IgnoreAnyFunction(server+"/ats.Register.func1"))
-}
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // open returns a queue in a fresh server.
 func open(t *testing.T) (*worker.Queue, *natsx.Conn) {

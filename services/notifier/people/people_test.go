@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"tidings/services/notifier/people"
 	"tidings/services/notifier/route"
 	"tidings/shared/natsx"
@@ -21,7 +19,7 @@ import (
 )
 
 // TestMain fails the run if a call leaves something running.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func openOn(t testing.TB, c *natsx.Conn) *people.People {
 	t.Helper()

@@ -8,20 +8,13 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 
 	"tidings/services/notifier/planner"
 	"tidings/shared/natsx"
 	"tidings/shared/testkit"
 )
 
-func TestMain(m *testing.M) {
-	// A server of a cluster that is stopped leaves these behind, now and then.
-	const server = "github.com/nats-io/nats-server/v2/server"
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction(server+".(*fileStore).flushStreamStateLoop"),
-		goleak.IgnoreAnyFunction(server+"/ats.Register.func1"))
-}
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // clock is a clock that stands until it is told to go on.
 type clock struct {
