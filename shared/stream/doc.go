@@ -15,6 +15,13 @@
 // within an epoch; when the log is recreated, or its last sequence runs
 // backwards, Follow reports the new epoch before any entry of it.
 //
+// # Feeds
+//
+// What is stored in the streams of people's inboxes (Feeds) comes into the log by itself,
+// as events of each person's topic, some tenths of a millisecond later. NATS does that,
+// in the order of each feed, and goes on where it was after a restart. A new log gets all
+// that its feeds hold.
+//
 // # Concurrency
 //
 // A Log is safe for concurrent use. Follow calls its Handler from one goroutine,

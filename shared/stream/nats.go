@@ -88,6 +88,7 @@ func OpenNATS(ctx context.Context, conn *natsx.Conn, space subject.Space, limits
 		Duplicates:        min(duplicateWindow, limits.Age),
 		AllowDirect:       true,
 		AllowMsgTTL:       true,
+		Sources:           sources(space),
 	}}
 	if _, err := l.Epoch(ctx); err != nil {
 		return nil, err
@@ -217,8 +218,11 @@ func (l *NATS) ensured() bool {
 }
 
 // ensure makes the stream exist with the configured limits and some epoch; the
-// given one is used only if it has none.
+// given one is used only if it has none. What it draws from exists before it does.
 func (l *NATS) ensure(ctx context.Context, epoch string) (*jetstream.StreamInfo, error) {
+	if err := l.ensureFeeds(ctx); err != nil {
+		return nil, err
+	}
 	want := l.config
 	want.Metadata = map[string]string{epochKey: epoch}
 	return l.conn.EnsureStream(ctx, want)

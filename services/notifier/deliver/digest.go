@@ -1,0 +1,175 @@
+package deliver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"tidings/services/notifier/planner"
+	"tidings/services/notifier/route"
+	"tidings/shared/ledger"
+	"tidings/shared/notice"
+)
+
+const (
+	// digestTemplate is the template of digests.
+	digestTemplate = "digest"
+	// mostRemainders bounds how many messages one digest becomes; more than one are
+	// needed only if something joined it while it was being sent.
+	mostRemainders = 8
+)
+
+// flush sends a digest: one message of all that it collected, under the digest's own id.
+func (d *Deliverer) flush(ctx context.Context, id string, t task) error {
+	collected, err := d.cfg.Planner.Collected(ctx, id)
+	if err != nil {
+		return fmt.Errorf("read the digest: %w", err)
+	}
+	if len(collected.Items) == 0 {
+		return nil
+	}
+	items := make([]notice.Item, len(collected.Items))
+	for i, data := range collected.Items {
+		if err := json.Unmarshal(data, &items[i]); err != nil {
+			return fmt.Errorf("%w: an item of the digest: %w", errStored, err)
+		}
+	}
+	// Whoever comes from now on begins a new digest.
+	err = d.cfg.History.Change(ctx, t.User, t.Category, func(h route.History) (route.History, bool) {
+		return h.Sent(t.User, t.Category, t.Channel, id)
+	})
+	if err != nil {
+		return err
+	}
+	waits := false
+	for part := 0; part < mostRemainders && len(items) > 0; part++ {
+		rest, held, err := d.sendDigest(ctx, id, part, t, items)
+		if err != nil {
+			return err
+		}
+		items, waits = rest, waits || held
+	}
+	if waits {
+		// It is read again when it is due again.
+		return nil
+	}
+	if err := d.cfg.Planner.Forget(ctx, id, collected.Last); err != nil {
+		return fmt.Errorf("forget the digest: %w", err)
+	}
+	return nil
+}
+
+// sendDigest sends items as the nth message of a digest, and returns what belongs into
+// the next one: if this message was made before, it has the items it was made of. held
+// says that it waits for a better time.
+func (d *Deliverer) sendDigest(ctx context.Context, digest string, part int, t task, items []notice.Item) (rest []notice.Item, held bool, err error) {
+	id := digest
+	if part > 0 {
+		id += "-" + strconv.Itoa(part+1)
+	}
+	n := route.Notification{
+		To: []route.Recipient{{Person: route.Person{User: t.User}}}, ID: id, Category: t.Category,
+		Template: digestTemplate, Severity: route.Normal,
+	}
+	if n.Data, err = json.Marshal(map[string]any{"items": items}); err != nil {
+		return nil, false, fmt.Errorf("json.Marshal: %w", err)
+	}
+	body, err := json.Marshal(n)
+	if err != nil {
+		return nil, false, fmt.Errorf("json.Marshal: %w", err)
+	}
+	stored, fresh, err := d.cfg.Ledger.Put(ctx, id, 0, ledger.Entry{
+		At: d.cfg.Now().UTC(), Kind: ledger.KindRequest, Part: RequestPart, Reason: "digest", User: t.User, Body: body,
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("store the digest: %w", err)
+	}
+	if !fresh {
+		if items, rest, err = remainder(stored, items); err != nil {
+			return nil, false, err
+		}
+	}
+	held, err = d.decideDigest(ctx, request{notification: n, at: stored.At, seq: stored.Seq}, digest, t, items)
+	return rest, held, err
+}
+
+// remainder returns what a digest that was stored before is made of, and what of items
+// is not in it.
+func remainder(stored ledger.Entry, items []notice.Item) (was, rest []notice.Item, err error) {
+	var n route.Notification
+	var data struct {
+		Items []notice.Item `json:"items"`
+	}
+	if err := json.Unmarshal(stored.Body, &n); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", errStored, err)
+	}
+	if err := json.Unmarshal(n.Data, &data); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", errStored, err)
+	}
+	for _, it := range items {
+		if !slices.ContainsFunc(data.Items, func(o notice.Item) bool { return o.Notification == it.Notification }) {
+			rest = append(rest, it)
+		}
+	}
+	return data.Items, rest, nil
+}
+
+// decideDigest asks whether the digest may go now, and sends it, plans it anew or notes
+// why it is dropped.
+func (d *Deliverer) decideDigest(ctx context.Context, r request, digest string, t task, items []notice.Item) (held bool, err error) {
+	known, err := d.cfg.People.Many(ctx, []string{t.User})
+	if err != nil {
+		return false, fmt.Errorf("read the person: %w", err)
+	}
+	prefs, err := d.cfg.People.ManyPreferences(ctx, []string{t.User})
+	if err != nil {
+		return false, fmt.Errorf("read the preferences: %w", err)
+	}
+	who := route.Person{User: t.User}.With(known[t.User].Person)
+	facts := route.Facts{Channels: d.cfg.Channels}
+	if who.Email != "" {
+		if facts.Suppressed, err = d.suppressed(ctx, route.Mail, who.Email); err != nil {
+			return false, err
+		}
+	}
+	v := route.Flush(r.notification, who, prefs[t.User], d.cfg.Categories, facts, t.Channel, d.cfg.Now())
+	if err := d.noteDigest(ctx, r, t, v); err != nil {
+		return false, err
+	}
+	switch v.Verdict {
+	case route.Now:
+		m := d.message(r, who)
+		m.Data, m.Items = nil, items
+		return false, d.enqueueMessage(ctx, v, m, time.Time{}, false)
+	case route.Held:
+		about, err := json.Marshal(digestBody{t.Category})
+		if err != nil {
+			return false, fmt.Errorf("json.Marshal: %w", err)
+		}
+		return true, d.plan(ctx, planner.Entry{
+			Key: digest, Due: v.At, Notification: digest, User: t.User, Channel: string(t.Channel), Kind: PlanFlush, Body: about,
+		})
+	default:
+		return false, nil
+	}
+}
+
+// noteDigest puts the decision into the ledger; the time is part of its name, because a
+// digest may be held and be due again.
+func (d *Deliverer) noteDigest(ctx context.Context, r request, t task, v route.Delivery) error {
+	v.Address, v.Why = "", ""
+	body, err := json.Marshal([]decision{{User: t.User, Deliveries: []route.Delivery{v}}})
+	if err != nil {
+		return fmt.Errorf("json.Marshal: %w", err)
+	}
+	_, _, err = d.cfg.Ledger.Put(ctx, r.notification.ID, r.seq, ledger.Entry{
+		At: d.cfg.Now().UTC(), Kind: ledger.KindRouted, Part: t.Part, Body: body,
+	})
+	if err != nil {
+		return fmt.Errorf("store the decision: %w", err)
+	}
+	return nil
+}
