@@ -28,11 +28,13 @@ import (
 	"tidings/shared/telemetry"
 )
 
-// The services there are.
+// The services there are. Development has a mailbox besides.
 const (
 	Edge     = "edge"
 	Producer = "producer"
 	Console  = "console"
+	Notifier = "notifier"
+	Mailer   = "mailer"
 )
 
 const (
@@ -53,7 +55,7 @@ const (
 )
 
 // Services returns the names of all services.
-func Services() []string { return []string{Edge, Producer, Console} }
+func Services() []string { return []string{Edge, Producer, Console, Notifier, Mailer} }
 
 // Options says what to run.
 type Options struct {
@@ -81,6 +83,7 @@ type App struct {
 	server  *httpx.Server
 	admin   *httpx.Server // nil if switched off
 	metrics *prometheus.Registry
+	notices notices
 }
 
 // New connects, wires and listens. Nothing is served before Run. A failed New has
@@ -156,25 +159,21 @@ func (a *App) stop() error {
 // and pieces would have to hand its whole state around.
 func (a *App) setup(ctx context.Context) error {
 	s, log := a.opts.Settings, a.opts.Log
-	if err := CheckServices(a.opts.Services); err != nil {
+	space, err := a.check()
+	if err != nil {
 		return err
 	}
-	space, err := subject.NewSpace(s.Prefix)
-	if err != nil {
-		return fmt.Errorf("prefix: %w", err)
+	if err = a.openNATS(ctx); err != nil {
+		return err
 	}
-	if err := a.openNATS(ctx); err != nil {
+	if err = a.openNotifications(ctx, space); err != nil {
 		return err
 	}
 	events, err := stream.OpenNATS(ctx, a.nats, space, limits(s), log)
 	if err != nil {
 		return fmt.Errorf("event log: %w", err)
 	}
-	authn, err := a.openAuth(ctx, space)
-	if err != nil {
-		return err
-	}
-	revoked, err := a.openRevocations(ctx, space, authn)
+	authn, revoked, err := a.openAuth(ctx, space)
 	if err != nil {
 		return err
 	}
@@ -185,6 +184,10 @@ func (a *App) setup(ctx context.Context) error {
 	router := httpx.NewEcho(httpx.EchoConfig{
 		Log: log, Registerer: a.metrics, MaxBody: producer.MaxBody, Origins: s.Origins, TrustedProxies: s.TrustedProxies,
 	})
+	// From here on the address is known; nothing is served before Run.
+	if err = a.listen(router, ready); err != nil {
+		return err
+	}
 	if a.has(Edge) {
 		e, err := edge.New(a.edgeConfig(space, events, authn), log.With("service", Edge), a.metrics)
 		if err != nil {
@@ -195,7 +198,7 @@ func (a *App) setup(ctx context.Context) error {
 		a.services = append(a.services, lifecycle.Task{Name: Edge, Run: e.Run})
 	}
 	if a.has(Producer) {
-		p, err := producer.New(a.producerConfig(space), events, a.producerAuth(authn), log.With("service", Producer), a.metrics)
+		p, err := producer.New(a.producerConfig(space), events, a.localAuth(authn), log.With("service", Producer), a.metrics)
 		if err != nil {
 			return err
 		}
@@ -210,7 +213,22 @@ func (a *App) setup(ctx context.Context) error {
 		c.Routes(router)
 		a.services = append(a.services, lifecycle.Task{Name: Console, Run: c.Run})
 	}
-	return a.listen(router, ready)
+	return a.wireNotifications(ctx, space, authn, events, router, ready)
+}
+
+// check looks at what can be seen to be wrong before anything is opened.
+func (a *App) check() (subject.Space, error) {
+	if err := CheckServices(a.opts.Services); err != nil {
+		return subject.Space{}, err
+	}
+	if a.has(Mailer) && !a.opts.Dev && (len(a.opts.Settings.SMTP) == 0 || a.opts.Settings.MailFrom == "") {
+		return subject.Space{}, errors.New("the mailer needs smtp (TIDINGS_SMTP), the servers that take its mail, and mail-from (TIDINGS_MAIL_FROM), who it is from")
+	}
+	space, err := subject.NewSpace(a.opts.Settings.Prefix)
+	if err != nil {
+		return subject.Space{}, fmt.Errorf("prefix: %w", err)
+	}
+	return space, nil
 }
 
 // openNATS connects or embeds.
@@ -245,42 +263,39 @@ func (a *App) natsReady(context.Context) error {
 	return nil
 }
 
-// openAuth makes the one authenticator of all services.
-func (a *App) openAuth(ctx context.Context, space subject.Space) (*auth.Authenticator, error) {
+// openAuth makes the one authenticator of all services, and the list of tokens that it
+// refuses.
+func (a *App) openAuth(ctx context.Context, space subject.Space) (*auth.Authenticator, *revoke.List, error) {
 	s := a.opts.Settings
 	verifier, err := auth.NewVerifier(context.WithoutCancel(ctx), auth.Config{
 		Secret: []byte(s.JWTSecret.Reveal()), WeakSecret: a.opts.Dev, KeysFile: s.JWTKeys, JWKSURL: s.JWTJWKS.Reveal(), Audience: s.JWTAudience, Issuer: s.JWTIssuer,
 	}, a.opts.Log)
 	if err != nil {
-		return nil, fmt.Errorf("auth: %w", err)
+		return nil, nil, fmt.Errorf("auth: %w", err)
 	}
 	a.stack.OnStop("auth", func(context.Context) error { verifier.Close(); return nil })
 	store, err := edge.OpenTicketStore(ctx, a.nats, space)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return &auth.Authenticator{Verifier: verifier, Tickets: auth.NewTickets(store, auth.TicketTTL), Origins: s.Origins}, nil
-}
-
-// openRevocations makes every service refuse the tokens that were revoked.
-func (a *App) openRevocations(ctx context.Context, space subject.Space, authn *auth.Authenticator) (*revoke.List, error) {
-	list, err := revoke.Open(ctx, a.nats, space, a.opts.Settings.Replicas, a.opts.Log)
+	revoked, err := revoke.Open(ctx, a.nats, space, s.Replicas, a.opts.Log)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	authn.Revoked = list.Revoked
-	a.services = append(a.services, lifecycle.Task{Name: "revocations", Run: list.Run})
-	return list, nil
+	a.services = append(a.services, lifecycle.Task{Name: "revocations", Run: revoked.Run})
+	return &auth.Authenticator{
+		Verifier: verifier, Tickets: auth.NewTickets(store, auth.TicketTTL), Origins: s.Origins, Revoked: revoked.Revoked,
+	}, revoked, nil
 }
 
-// producerAuth is authn, and in development lets programs on this machine publish
-// without a token.
-func (a *App) producerAuth(authn *auth.Authenticator) *auth.Authenticator {
+// localAuth is authn, and in development lets programs on this machine publish and
+// notify without a token.
+func (a *App) localAuth(authn *auth.Authenticator) *auth.Authenticator {
 	if !a.opts.Dev {
 		return authn
 	}
 	local := *authn
-	local.Local = &auth.Grant{User: "local", Pub: []subject.Pattern{">"}, Expires: time.Now().Add(localGrant)}
+	local.Local = &auth.Grant{User: "local", Pub: []subject.Pattern{">"}, Notify: true, Expires: time.Now().Add(localGrant)}
 	return &local
 }
 
@@ -304,7 +319,7 @@ func (a *App) consoleConfig(space subject.Space, revoked *revoke.List) console.C
 	s := a.opts.Settings
 	return console.Config{
 		Version: a.opts.Version, Node: s.Node, Prefix: s.Prefix, Dev: a.opts.Dev,
-		Mesh: a.mesh(space), Streams: a.nats.Details, Revocations: revoked,
+		Mesh: a.mesh(space), Streams: a.nats.Details, Revocations: revoked, Queue: a.notices.queue, Templates: a.notices.templates,
 		Secret: s.JWTSecret, Audience: s.JWTAudience, Issuer: s.JWTIssuer,
 	}
 }

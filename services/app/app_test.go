@@ -11,11 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"tidings/services/app"
 	"tidings/shared/auth"
 	"tidings/shared/config"
+	"tidings/shared/telemetry"
 	"tidings/shared/testkit"
 )
 
@@ -26,7 +25,7 @@ const secret = "the-secret-of-the-app-tests-0123456789"
 // stops all it made.
 func TestMain(m *testing.M) {
 	http.DefaultTransport.(*http.Transport).DisableKeepAlives = true
-	goleak.VerifyTestMain(m)
+	testkit.Main(m)
 }
 
 // settings are those of a process on free ports and a directory of its own. Each
@@ -88,6 +87,10 @@ type process struct {
 
 // options are those of all services with the settings.
 func options(s *config.Settings, log *slog.Logger) app.Options {
+	if len(s.SMTP) == 0 {
+		// Nobody listens there; it is what the mailer needs to begin.
+		s.SMTP, s.MailFrom = []telemetry.Secret{"smtp://127.0.0.1:1?tls=none"}, "Test <test@example.com>"
+	}
 	return app.Options{Settings: s, Services: app.Services(), Version: "test", Log: log}
 }
 

@@ -72,7 +72,7 @@ func pair(t *testing.T, flags ...string) (first, second *process) {
 func TestMesh(t *testing.T) {
 	t.Parallel()
 	first, second := pair(t)
-	const all = "console/first edge/first edge/second producer/first"
+	const all = "console/first edge/first edge/second mailer/first notifier/first producer/first"
 	members := func() string { return pluck(first.see("mesh")["members"], "service", "node") }
 	testkit.Eventually(t, "everybody to be there", func() bool { return members() == all })
 	second.listen("room.ops")
@@ -102,7 +102,7 @@ func TestMesh(t *testing.T) {
 		t.Error(err)
 	}
 	since := time.Now()
-	testkit.Eventually(t, "the second to be missed", func() bool { return members() == "console/first edge/first producer/first" })
+	testkit.Eventually(t, "the second to be missed", func() bool { return members() == "console/first edge/first mailer/first notifier/first producer/first" })
 	if took := time.Since(since); took > 5*time.Second {
 		t.Errorf("a process was missed after %v only", took)
 	}

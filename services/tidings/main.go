@@ -40,10 +40,12 @@ type program struct {
 func commands() []command {
 	return []command{
 		{"dev", "", "run everything on this machine, with an embedded NATS and a live console", runDev},
-		{"up", "SERVICE…", "run services for production: edge, producer, console", runUp},
+		{"up", "SERVICE…", "run services for production: edge, producer, console, notifier, mailer", runUp},
 		{"token", "[USER]", "print a token", runToken},
 		{"pub", "TOPIC [DATA]", "publish an event; DATA is read from standard input if it is - or left out", runPub},
 		{"sub", "PATTERN…", "print events as they come", runSub},
+		{"notify", "WHOM [TITLE]", "notify people: ann,bob or topic:room.ops", runNotify},
+		{"dead", "VERB [NUMBER…]", "deliveries that were given up: ls, show, redrive, drop", runDead},
 		{"bench", "[SCENARIO…]", "measure a server: what a delivery and a connection cost, and whether everything arrives", runBench},
 		{"config", "", "print the effective settings and where they come from", runConfig},
 		{"version", "", "print the version", runVersion},
