@@ -45,6 +45,15 @@ type notices struct {
 	suppressed *suppress.List
 	templates  func() *template.Set
 	inbox      *inbox.Store
+	mailbox    *mailbox.Mailbox // nil except in development
+}
+
+// MailboxURL returns where the development mailbox takes mail, "" if there is none.
+func (a *App) MailboxURL() string {
+	if a.notices.mailbox == nil {
+		return ""
+	}
+	return "smtp://" + a.notices.mailbox.Addr().String()
 }
 
 // openNotifications opens what notifications travel on. It comes before the event log,
@@ -114,6 +123,7 @@ func (a *App) wireNotifications(ctx context.Context, space subject.Space, authn 
 		if err != nil {
 			return err
 		}
+		a.notices.mailbox = box
 		box.Routes(router)
 		a.services = append(a.services, lifecycle.Task{Name: "mailbox", Run: box.Run})
 		if len(providers) == 0 {

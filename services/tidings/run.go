@@ -75,9 +75,11 @@ func (p *program) welcome(a *app.App, s *config.Settings) error {
 	fmt.Fprintf(w, "  Console\t%s/#token=%s\n\n", a.URL(), token)
 	fmt.Fprintf(w, "  Stream\tcurl -N -H \"Authorization: Bearer $(%s)\" '%s/v1/events?topics=room.ops'\n", args, a.URL())
 	fmt.Fprintf(w, "  Publish\tcurl -d '{\"topic\":\"room.ops\",\"data\":{\"x\":1}}' %s/v1/events\n", a.URL())
+	fmt.Fprintf(w, "  Notify\tcurl -d '{\"to\":[\"dev\",\"ann\"],\"category\":\"orders\",\"title\":\"Shipped\"}' %s/v1/notify\n", a.URL())
 	if url := a.NATSURL(); url != "" {
 		fmt.Fprintf(w, "  NATS\tnats -s %s pub tidings.ev.room.ops '{\"x\":1}'\n", url)
 	}
+	fmt.Fprintf(w, "  Mail\t%s, all of it in the console's mailbox\n", a.MailboxURL())
 	fmt.Fprintf(w, "  Metrics\t%s/metrics\n  Data\t%s\n\n  Ctrl-C stops it.\n\n", a.AdminURL(), s.Data)
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)

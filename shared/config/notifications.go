@@ -18,7 +18,7 @@ const (
 	// may unsubscribe everybody.
 	minMailSecret = 32
 	// maxInboxItems bounds an inbox: all of it is read at once.
-	maxInboxItems = 1000
+	maxInboxItems = 250
 	// minNotificationsAge is longer than a delivery may take with all its attempts.
 	minNotificationsAge = 48 * time.Hour
 	// minMailRetry keeps a provider in trouble from being hammered, maxMailRetry is where

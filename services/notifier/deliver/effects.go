@@ -153,7 +153,7 @@ func (d *Deliverer) plan(ctx context.Context, e planner.Entry) error {
 // channel may be held more than once.
 func resumeTask(e planner.Entry) task {
 	return task{
-		Kind: kindResume, Part: "resumed-" + e.Channel + "-" + e.User + "-" + strconv.FormatInt(e.Due.Unix(), 10),
+		Kind: kindResume, Part: "resumed-" + worker.KeyOf(e.User, e.Channel, strconv.FormatInt(e.Due.Unix(), 10)),
 		User: e.User, Channel: route.Channel(e.Channel),
 	}
 }
