@@ -32,23 +32,37 @@ var errDKIM = errors.New("must be domain=selector:file")
 // notifications checks what belongs to notifications and mail.
 func (v *validator) notifications() {
 	s := v.s
-	for _, f := range [][2]string{{"mail-from", s.MailFrom}, {"mail-reply-to", s.MailReplyTo}} {
-		name, value := f[0], f[1]
-		if _, err := mail.ParseAddress(value); value != "" && err != nil {
-			v.fault(name, shown(value)+" is no address; write Example <hello@example.com>")
-		}
+	v.mail()
+	v.bounces()
+	v.directory("templates", s.Templates)
+	v.address("mailbox", s.Mailbox, true)
+	if s.InboxItems < 1 || s.InboxItems > maxInboxItems {
+		v.fault("inbox-items", strconv.Itoa(s.InboxItems)+" must be 1 to "+strconv.Itoa(maxInboxItems))
 	}
-	for _, f := range [][2]string{{"mail-domain", s.MailDomain}, {"bounce-domain", s.BounceDomain}} {
-		name, value := f[0], f[1]
-		if value != "" && !goodURL("https://"+value, "https") {
-			v.fault(name, shown(value)+" is no domain")
+	if s.InboxAge < time.Hour || s.InboxAge > 10*maxAge {
+		v.fault("inbox-age", s.InboxAge.String()+" must be an hour to ten years")
+	}
+	if s.NotificationsAge < minNotificationsAge || s.NotificationsAge > maxAge {
+		v.fault("notifications-age", s.NotificationsAge.String()+" must be two days to a year")
+	}
+}
+
+// mail checks who mails are from, what signs them and where their links lead.
+func (v *validator) mail() {
+	s := v.s
+	for _, f := range [][2]string{{"mail-from", s.MailFrom}, {"mail-reply-to", s.MailReplyTo}} {
+		if _, err := mail.ParseAddress(f[1]); f[1] != "" && err != nil {
+			v.fault(f[0], shown(f[1])+" is no address; write Example <hello@example.com>")
 		}
 	}
 	for _, f := range [][2]string{{"public-url", s.PublicURL}, {"app-url", s.AppURL}, {"preferences-url", s.PreferencesURL}} {
-		name, value := f[0], f[1]
-		if u, err := url.Parse(value); value != "" && (err != nil || u.Hostname() == "" || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname()))) {
-			v.fault(name, shown(value)+" must be an https:// URL, or http:// on this machine")
+		if f[1] != "" && !safeURL(f[1]) {
+			v.fault(f[0], shown(f[1])+" must be an https:// URL, or http:// on this machine")
 		}
+	}
+	v.domain("mail-domain", s.MailDomain)
+	if s.MailRetry < minMailRetry || s.MailRetry > maxMailRetry {
+		v.fault("mail-retry", s.MailRetry.String()+" must be "+minMailRetry.String()+" to "+maxMailRetry.String())
 	}
 	for _, key := range s.DKIM {
 		if _, err := ParseDKIM(key); err != nil {
@@ -60,6 +74,14 @@ func (v *validator) notifications() {
 			v.fault("mail-secrets", "number "+strconv.Itoa(i+1)+" has under "+strconv.Itoa(minMailSecret)+" bytes")
 		}
 	}
+}
+
+// bounces checks the ways by which mails come back.
+func (v *validator) bounces() {
+	s := v.s
+	v.domain("bounce-domain", s.BounceDomain)
+	v.directory("bounce-maildir", s.BounceMaildir)
+	v.address("bounce-listen", s.BounceListen, true)
 	for i, hook := range s.BounceHooks {
 		if _, err := ParseBounceHook(hook); err != nil {
 			v.fault("bounce-hooks", "number "+strconv.Itoa(i+1)+" "+err.Error())
@@ -68,25 +90,23 @@ func (v *validator) notifications() {
 	if (s.BounceListen != "" || s.BounceMaildir != "" || len(s.BounceHooks) > 0) && (s.BounceDomain == "" || len(s.MailSecrets) == 0) {
 		v.fault("bounce-domain", "and mail-secrets must be set for bounces to be taken: without return paths of our own nobody could tell them from forged ones")
 	}
-	for _, f := range [][2]string{{"templates", s.Templates}, {"bounce-maildir", s.BounceMaildir}} {
-		name, dir := f[0], f[1]
-		if info, err := os.Stat(dir); dir != "" && (err != nil || !info.IsDir()) {
-			v.fault(name, shown(dir)+" is no directory that can be read")
-		}
+}
+
+// safeURL reports whether s is an address that may be shown to people.
+func safeURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Hostname() != "" && (u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()))
+}
+
+func (v *validator) domain(name, value string) {
+	if u, err := url.Parse("https://" + value); value != "" && (err != nil || u.Host != value || u.Port() != "") {
+		v.fault(name, shown(value)+" is no domain")
 	}
-	v.address("bounce-listen", s.BounceListen, true)
-	v.address("mailbox", s.Mailbox, true)
-	if s.MailRetry < minMailRetry || s.MailRetry > maxMailRetry {
-		v.fault("mail-retry", s.MailRetry.String()+" must be 100 ms to six hours")
-	}
-	if s.InboxItems < 1 || s.InboxItems > maxInboxItems {
-		v.fault("inbox-items", strconv.Itoa(s.InboxItems)+" must be 1 to "+strconv.Itoa(maxInboxItems))
-	}
-	if s.InboxAge < time.Hour || s.InboxAge > 10*maxAge {
-		v.fault("inbox-age", s.InboxAge.String()+" must be an hour to ten years")
-	}
-	if s.NotificationsAge < minNotificationsAge || s.NotificationsAge > maxAge {
-		v.fault("notifications-age", s.NotificationsAge.String()+" must be two days to a year")
+}
+
+func (v *validator) directory(name, dir string) {
+	if info, err := os.Stat(dir); dir != "" && (err != nil || !info.IsDir()) {
+		v.fault(name, shown(dir)+" is no directory that can be read")
 	}
 }
 
