@@ -2,8 +2,9 @@
 // Hooks for React 18 and newer. They hold no state of their own beside lists of events: the client
 // is the truth, and React reads it as it reads any external store.
 
-import { createContext, createElement, useContext, useMemo, useSyncExternalStore, type ReactElement, type ReactNode } from "react";
+import { createContext, createElement, useContext, useEffect, useMemo, useRef, useSyncExternalStore, type ReactElement, type ReactNode } from "react";
 import type { AnyMessage, Client, EventMap, Message, Off, Status, Topic, TypeOf } from "@tidings/client";
+import { EMPTY, NO_WISHES, notifications, preferences, select, type Entry, type Inbox, type Notifications, type PreferencesStore, type Selection, type Wishes } from "@tidings/client/inbox";
 
 /** KEEP is how many events a list holds unless told otherwise. */
 export const KEEP = 100;
@@ -34,11 +35,34 @@ export interface EventsOptions {
   keep?: number | undefined;
 }
 
+/** NotificationsOptions say which items a component shows. Unread and unseen are those of all. */
+export interface NotificationsOptions extends Selection {
+  /** onNew is called for each item that is news, such as for a toast. */
+  onNew?: ((entry: Entry) => void) | undefined;
+}
+
+/** NotificationsResult is what useNotifications returns. */
+export interface NotificationsResult extends Inbox {
+  /** inbox has the commands: read, archive, undo and so on. It is one for all components. */
+  readonly inbox: Notifications;
+}
+
+/** PreferencesResult is what usePreferences returns. */
+export interface PreferencesResult extends Wishes {
+  readonly patch: PreferencesStore["patch"];
+  readonly reload: () => void;
+}
+
 const IDLE: Status = { state: "idle" };
 const idle = () => IDLE;
 const NONE: readonly Message<any>[] = [];
 const none = () => NONE;
+const empty = () => EMPTY;
+const noWishes = () => NO_WISHES;
 const Context = createContext<Client<any> | undefined>(undefined);
+// The stores go with their client, so all components have the same and none outlives it.
+const inboxes = new WeakMap<Client<any>, Notifications>();
+const wishes = new WeakMap<Client<any>, PreferencesStore>();
 
 /** RealtimeProvider gives a client to the hooks below it. The client is made outside of components,
  * once: it opens no connection before something listens, and none on a server. It is not closed
@@ -82,6 +106,34 @@ export function useEvents(topic: Topic<any> | string | undefined, type: string, 
   const list = useMemo(() => listOf(heard, type), [heard, type]);
   list.keep = Math.max(1, keep);
   return useSyncExternalStore(list.subscribe, list.get, none);
+}
+
+/** of returns a client's store, and makes it if there is none. */
+function of<T>(stores: WeakMap<Client<any>, T>, client: Client<any>, make: (client: Client<any>) => T): T {
+  if (!stores.has(client)) stores.set(client, make(client));
+  return stores.get(client)!;
+}
+
+/** useNotifications returns the user's notifications. All components share one store, which reads
+ * when the first of them is mounted. On a server it is empty and loading. */
+export function useNotifications({ category, filter, onNew }: NotificationsOptions = {}): NotificationsResult {
+  const inbox = of(inboxes, useRealtime(), notifications);
+  const all = useSyncExternalStore(inbox.subscribe, inbox.get, empty);
+  const heard = useRef(onNew);
+  useEffect(() => {
+    heard.current = onNew;
+  });
+  const hears = !!onNew;
+  useEffect(() => (hears ? inbox.onNew((entry) => heard.current?.(entry)) : undefined), [inbox, hears]);
+  const items = useMemo(() => select(all.items, { category, filter }), [all.items, category, filter]);
+  return useMemo(() => ({ ...all, items, inbox }), [all, items, inbox]);
+}
+
+/** usePreferences returns what the user wants to be told, and how. */
+export function usePreferences(): PreferencesResult {
+  const store = of(wishes, useRealtime(), preferences);
+  const all = useSyncExternalStore(store.subscribe, store.get, noWishes);
+  return useMemo(() => ({ ...all, patch: store.patch, reload: store.reload }), [all, store]);
 }
 
 /** listOf makes the list of one useEvents, as a store for React. */

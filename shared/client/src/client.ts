@@ -62,6 +62,9 @@ export interface Client<E extends EventMap = Record<string, any>> {
   retryNow(): void;
   /** close ends it all: nothing is heard any more, and status becomes idle. Do so on logout. */
   close(): void;
+  /** hub is what the other parts of this package use.
+   * @internal */
+  readonly hub: Hub;
 }
 
 /** connect makes a client. Nothing is sent until somebody listens or publishes. E names the types
@@ -174,6 +177,7 @@ export function connect<E extends EventMap = Record<string, any>>(options: Optio
     user: (id) => topic(id === undefined ? OWN : "user." + escape(id)),
     room: (name) => topic(roomTopic(name)),
     retryNow: () => line?.retry(),
+    hub,
     close() {
       closed = true;
       rest();

@@ -59,7 +59,7 @@ test("the package holds its bundles, its declarations and nothing else", (t) => 
   for (const path of files) assert.match(path, /^(package\.json|README\.md|LICENSE|dist\/[a-z]+\.js|declarations\/.*\.d\.ts)$/);
   assert.ok(files.includes("LICENSE") && files.includes("README.md"));
   assert.equal(readFileSync(join(installed, "LICENSE"), "utf8"), readFileSync("../../LICENSE", "utf8"));
-  for (const part of ["@tidings/client/react", "@tidings/client/element"]) assert.ok(readFileSync(join(installed, "README.md"), "utf8").includes(part), part);
+  for (const part of ["@tidings/client/react", "@tidings/client/element", "@tidings/client/inbox", "@tidings/client/bell"]) assert.ok(readFileSync(join(installed, "README.md"), "utf8").includes(part), part);
   const { exports } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
   const promised = Object.values(exports as Record<string, string | object>).flatMap((e): string[] => Object.values(typeof e === "string" ? [e] : e));
   for (const path of promised) assert.ok(files.includes(path.slice(2)), `${path} is missing`);

@@ -1,7 +1,7 @@
 // Components of a user of the package: they must compile as they stand.
 
 import { connect, type Client } from "@tidings/client";
-import { RealtimeProvider, useConnection, useEvents, useRealtime, useStatus } from "@tidings/client/react";
+import { RealtimeProvider, useConnection, useEvents, useNotifications, usePreferences, useRealtime, useStatus } from "@tidings/client/react";
 import { StrictMode } from "react";
 
 interface Shop {
@@ -49,11 +49,28 @@ function Pill() {
   return "reason" in status ? <button onClick={retryNow}>{status.reason}</button> : <p>{status.state}</p>;
 }
 
+function Inbox() {
+  const { items, unread, loading, error, inbox } = useNotifications({ filter: "unread", category: "orders", onNew: ({ title }) => void title?.trim() });
+  const { preferences, patch } = usePreferences();
+  // @ts-expect-error: there is no such filter
+  useNotifications({ filter: "new" });
+  // @ts-expect-error: a list is not to be written to
+  items.pop();
+  // @ts-expect-error: a category has no such wish
+  patch({ categories: { orders: { loud: true } } });
+  const quiet: boolean = preferences.enabled === false;
+  return <ul onClick={() => patch({ enabled: quiet ? null : false, categories: { orders: { channels: { mail: true } } }, quiet_hours: [{ from: "22:00", to: "07:00" }] })}>
+    {loading} {unread} {error?.detail}
+    {items.map(({ id, title, actions = [] }) => <li key={id} onClick={() => inbox.read(id).catch(() => inbox.undo())}>{title} {actions[0]?.label}</li>)}
+  </ul>;
+}
+
 export const page = (
   <StrictMode>
     <RealtimeProvider client={rt}>
       <Orders />
       <Pill />
+      <Inbox />
     </RealtimeProvider>
   </StrictMode>
 );

@@ -1,0 +1,22 @@
+function o(n,a={},...t){let i=document.createElement(n);for(let[s,p]of Object.entries(a))s in i?i[s]=p:i.setAttribute(s,String(p));return i.append(...t),i}var L=`
+.form { padding: 0 16px 16px; }
+.form h3 { margin: 12px 0 4px; padding: 0; position: static; }
+.form > p { padding: 24px 0 12px; }
+.line { display: flex; align-items: center; gap: 16px; padding: 12px 0; border-bottom: 1px solid var(--line); cursor: pointer; }
+.line span { flex: 1; }
+.line b { display: block; font-weight: 500; }
+small { color: var(--dim); font-size: 13px; }
+.hours { display: flex; gap: 20px; padding: 10px 0; border-bottom: 1px solid var(--line); }
+.hours label { display: flex; align-items: center; gap: 8px; color: var(--dim); }
+.hours input { padding: 4px 8px; border: 1px solid var(--line); border-radius: 8px; background: none; color: var(--text); }
+.matrix { display: grid; grid-template-columns: 1fr repeat(var(--n), minmax(52px, auto)); align-items: center; justify-items: center; }
+.matrix > small { font-size: 12px; }
+.matrix.paused { opacity: .5; }
+.category { justify-self: start; padding: 10px 0; overflow-wrap: anywhere; }
+.switch { appearance: none; flex: none; position: relative; width: 36px; height: 22px; border-radius: 11px; background: light-dark(oklch(0.66 0.015 266), oklch(0.5 0.018 268)); cursor: pointer; }
+.switch::after { content: ""; position: absolute; inset: 3px auto 3px 3px; width: 16px; border-radius: 8px; background: #fff; }
+.switch:checked { background: light-dark(var(--accent), oklch(0.58 0.19 266)); }
+.switch:checked::after { translate: 14px; }
+@media (prefers-reduced-motion: no-preference) { .switch, .switch::after { transition: .12s; } }
+@media (forced-colors: active) { .switch { border: 1px solid; } .switch:checked { background: Highlight; } .switch::after { background: ButtonText; } }
+`;var k=new Map;function H(n,a){if(!k.has(a)){let i=new CSSStyleSheet;i.replaceSync(a),k.set(a,i)}let t=k.get(a);n.adoptedStyleSheets.includes(t)||(n.adoptedStyleSheets=[...n.adoptedStyleSheets,t])}var y=n=>n.charAt(0).toUpperCase()+n.slice(1).replace(/[-_.]+/g," ");function C({preferences:n,categories:a},t,i){let s=n.categories?.[t];return s?.enabled!==!1&&(s?.channels?.[i]??n.channels?.[i]??a[t]?.channels?.includes(i)??!0)}function R(n,a,t,i){let s={[t]:i},p=n.preferences.categories?.[a]?.enabled===!1;if(p)for(let c of n.channels)s[c]=c===t&&i;return{categories:{[a]:p?{enabled:null,channels:s}:{channels:s}}}}var S={from:"22:00",to:"07:00"};function j(n,a,t,i){H(n,L);let s=o("div",{className:"form"}),p="",c=[],M=r=>{a.patch(r).catch(i)},v=(r,h,u)=>{let x=o("input",{type:"checkbox",role:"switch",className:"switch",ariaLabel:r});return x.onchange=()=>M(u(x.checked)),c.push(m=>x.checked=h(m)),x},N=(r,h,u)=>o("label",{className:"line"},o("span",{},o("b",{},r),o("small",{},h)),u),w=r=>r.preferences.quiet_hours?.[0],T=r=>{c=[];let h=(e,l)=>{let d=o("input",{type:"time",required:!0});return d.onchange=()=>{let[g=S,...b]=a.get().preferences.quiet_hours??[];d.value&&d.value!=={...g,[l]:""}[l==="from"?"to":"from"]?M({quiet_hours:[{...g,[l]:d.value},...b]}):d.value=g[l]},c.push(g=>{let b=(w(g)??S)[l];d.value!==b&&(d.value=b)}),o("label",{},e+" ",d)},u=o("div",{className:"hours"},h(t.from,"from"),h(t.to,"to"));c.push(e=>u.hidden=!w(e));let x=Object.entries(r.categories),m=r.channels.filter(e=>x.some(([,{channels:l}])=>!l||l.includes(e))),f=o("div",{className:"matrix"});f.style.setProperty("--n",""+m.length);let A=e=>t[e]??y(e);f.append(o("span"),...m.map(e=>o("small",{ariaHidden:"true"},A(e))));for(let[e,{title:l=y(e)}]of x)f.append(o("span",{className:"category"},l),...m.map(d=>v(`${l}: ${A(d)}`,g=>C(g,e,d),g=>R(a.get(),e,d,g))));s.replaceChildren(N(t.pause,t.pauseHint,v(t.pause,e=>e.preferences.enabled===!1,e=>({enabled:e?!1:null}))),N(t.quiet,t.quietHint,v(t.quiet,e=>!!w(e),e=>({quiet_hours:e?[{...S,tz:new Intl.DateTimeFormat().resolvedOptions().timeZone}]:null}))),u),x.length&&s.append(o("h3",{},t.channels),f),c.push(e=>f.classList.toggle("paused",e.preferences.enabled===!1))};return{el:s,show(r){if(r.loading)return s.replaceChildren(...Array.from({length:5},()=>o("div",{className:"bone"})));if(r.error&&!r.channels.length)return p="",s.replaceChildren(o("p",{},r.error.detail),o("button",{type:"button",className:"action",onclick:a.reload},t.retry));let h=JSON.stringify([r.categories,r.channels]);h!==p&&T(r),p=h;for(let u of c)u(r)}}}export{j as formOf};
