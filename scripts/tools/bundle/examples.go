@@ -46,7 +46,7 @@ func examples(root, dir string) error {
 	if err != nil || len(bundles) == 0 {
 		return errors.Join(errStale, err)
 	}
-	copies := map[string]string{"plain.html": "", "react/index.html": "", "react/style.css": ""}
+	copies := map[string]string{"plain.html": "", "bell.html": "", "react/index.html": "", "react/style.css": ""}
 	for name := range copies {
 		copies[name] = filepath.Join(pkg, "examples", name)
 	}
