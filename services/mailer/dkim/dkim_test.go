@@ -156,6 +156,7 @@ func TestTampering(t *testing.T) {
 		"body":                  strings.Replace(mail, "Hello", "Hallo", 1),
 		"a second From":         "From: evil@example.com\r\n" + mail,
 		"a second Subject":      "Subject: Pay here\r\n" + mail,
+		"a second unsubscribe":  "List-Unsubscribe: <https://evil.example.com/>\r\n" + mail,
 		"a Reply-To":            "Reply-To: evil@example.com\r\n" + mail,
 	} {
 		if tampered == mail {

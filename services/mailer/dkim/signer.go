@@ -15,8 +15,9 @@ const maxKeys = 64
 // headers are what is signed, those twice that nobody may add another of.
 func headers() []string {
 	return []string{
-		"From", "From", "Subject", "Subject", "To", "Date", "Message-ID", "Reply-To", "MIME-Version", "Content-Type",
-		"List-Unsubscribe", "List-Unsubscribe-Post", "List-Id",
+		"From", "From", "Subject", "Subject", "To", "To", "Date", "Date", "Message-ID", "Reply-To", "Reply-To",
+		"MIME-Version", "Content-Type", "Content-Type", "List-Id",
+		"List-Unsubscribe", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Unsubscribe-Post",
 	}
 }
 
