@@ -48,7 +48,7 @@ func DefaultCategories() Categories {
 			Title: "Alerts", Channels: []Channel{Inbox, Push, Mail},
 			Limits: map[Channel]Limit{Push: {Count: 10, PerSeconds: 600}, Mail: {Count: 10, PerSeconds: 3600}, SMS: {Count: 5, PerSeconds: 3600}},
 		},
-		"orders":   {Title: "Orders", Channels: []Channel{Inbox, Mail, Push}, Transactional: true},
+		"orders":   {Title: "Orders", Channels: []Channel{Inbox, Mail, Push}},
 		"comments": {Title: "Comments and mentions", Channels: []Channel{Inbox, Mail, Push}, Digest: Digest{WindowSeconds: 900, DebounceSeconds: 180, Cap: 20}},
 		"news":     {Title: "News", Channels: []Channel{Inbox, Mail}, Digest: Digest{WindowSeconds: 24 * 3600, Cap: 50}},
 	}
