@@ -12,13 +12,19 @@ import (
 	"tidings/scripts/bench"
 )
 
-// benchDrain is the first argument of the bench's own child process.
-const benchDrain = "drain"
+// benchDrain and benchNATS are the first arguments of the bench's own child processes.
+const (
+	benchDrain = "drain"
+	benchNATS  = "nats"
+)
 
 // runBench measures a server, one that it starts or a running one.
 func runBench(ctx context.Context, p *program, args []string) error {
 	if len(args) > 0 && args[0] == benchDrain {
 		return bench.Drain(ctx, args[1:])
+	}
+	if len(args) > 0 && args[0] == benchNATS {
+		return bench.NATS(ctx, args[1:])
 	}
 	self, err := os.Executable()
 	if err != nil {

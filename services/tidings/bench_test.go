@@ -152,6 +152,33 @@ func TestBenchSoak(t *testing.T) {
 	}
 }
 
+// TestBenchNotify notifies a few people, with a NATS of its own and with one that is there.
+func TestBenchNotify(t *testing.T) {
+	t.Parallel()
+	small := []string{"--people", "5", "--notifications", "250", "--for", "200ms", bench.Notify}
+	for _, args := range [][]string{small, append([]string{"--nats", startNATS(t).url()}, small...)} {
+		r := runBenchWith(t, nil, args...)
+		r.checkExact(t, bench.Notify, 1)
+		f := r.Sections[0].Figures
+		for _, key := range []string{
+			"accepted_per_s", "mailed_per_s", "cpu_us_per_notification", "floor_us", "floor_cpu_us", "ratio", "cpu_ratio",
+			"mail_p50_ms", "accept_p99_ms", "batch_p99_ms", "rss_bytes_10", "heap_bytes_100",
+		} {
+			if f[key].Value <= 0 {
+				t.Errorf("%s: %+v", key, f[key])
+			}
+		}
+		// Two entries of the ledger, two jobs with three receipts each, an item of an inbox
+		// and its event, and now and then a tick of the inboxes.
+		if n := f["messages_per_notification"].Value; n < 12 || n > 12.5 || f["inboxes_short"].Value != 0 {
+			t.Errorf("%v messages each, %v inboxes lack some", n, f["inboxes_short"].Value)
+		}
+		if _, apart := f["nats_rss_bytes_100"]; apart != (len(args) == len(small)) {
+			t.Errorf("the memory of NATS is told: %v", apart)
+		}
+	}
+}
+
 // TestBenchOrdinarySink measures the memory of connections through net/http, which has
 // another goal, and none for CPU.
 func TestBenchOrdinarySink(t *testing.T) {
@@ -172,6 +199,7 @@ func TestBenchUsage(t *testing.T) {
 		{"--url", "http://127.0.0.1:1", "--data", t.TempDir()},
 		{"--url", "http://127.0.0.1:1", "--admin", ""},
 		{"soak", "idle"},
+		{"notify", "idle"},
 		{"--sink", "kitchen"},
 		{"--transport", "pigeon"},
 	} {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -34,6 +35,10 @@ func runDead(ctx context.Context, p *program, args []string) error {
 	if len(rest) == 0 {
 		return fmt.Errorf("%w: dead takes what to do: %s", errUsage, deadVerbs)
 	}
+	do, err := p.deadVerb(rest[0], rest[1:], f, all)
+	if err != nil {
+		return err
+	}
 	conn, _, space, err := p.attach(ctx, s)
 	if err != nil {
 		return err
@@ -43,34 +48,57 @@ func runDead(ctx context.Context, p *program, args []string) error {
 	if err != nil {
 		return err
 	}
-	switch verb, numbers := rest[0], rest[1:]; {
-	case verb == "ls" && len(numbers) == 0:
-		return p.listDead(ctx, queue, f)
-	case verb == "show" && len(numbers) == 1:
-		return p.eachDead(numbers, func(seq uint64) error { return p.showDead(ctx, queue, seq) })
-	case verb == "redrive" && all && len(numbers) == 0:
-		redriven, skipped, err := queue.RedriveAll(ctx, f)
-		fmt.Fprintf(p.out, "%d redriven, %d skipped\n", redriven, skipped)
-		return err
-	case verb == "redrive" && len(numbers) > 0:
-		return p.eachDead(numbers, func(seq uint64) error { return queue.Redrive(ctx, seq) })
-	case verb == "drop" && all && len(numbers) == 0:
-		dropped, err := queue.DropAll(ctx, f)
-		fmt.Fprintf(p.out, "%d dropped\n", dropped)
-		return err
-	case verb == "drop" && len(numbers) > 0:
-		return p.eachDead(numbers, func(seq uint64) error { return queue.Drop(ctx, seq) })
+	return do(ctx, queue)
+}
+
+// deadVerb returns what a verb does. What is asked for wrongly is said before NATS is
+// looked for.
+func (p *program) deadVerb(verb string, rest []string, f worker.Filter, all bool) (func(context.Context, *worker.Queue) error, error) {
+	known := []worker.Reason{"", worker.ReasonAttempts, worker.ReasonPermanent, worker.ReasonUnsure, worker.ReasonMalformed}
+	if !slices.Contains(known, f.Reason) {
+		return nil, fmt.Errorf("%w: --reason %q is none of attempts, permanent, unsure and malformed", errUsage, f.Reason)
 	}
-	return fmt.Errorf("%w: dead takes one of %s, and the numbers of letters, or --all for redrive and drop", errUsage, deadVerbs)
+	numbers := make([]uint64, len(rest))
+	for i, n := range rest {
+		var err error
+		if numbers[i], err = strconv.ParseUint(n, 10, 64); err != nil {
+			return nil, fmt.Errorf("%w: %q is no number of a letter", errUsage, n)
+		}
+	}
+	switch {
+	case verb == "ls" && len(numbers) == 0:
+		return func(ctx context.Context, q *worker.Queue) error { return p.listDead(ctx, q, f) }, nil
+	case verb == "show" && len(numbers) == 1:
+		return func(ctx context.Context, q *worker.Queue) error {
+			return eachDead(numbers, func(seq uint64) error { return p.showDead(ctx, q, seq) })
+		}, nil
+	case verb == "redrive" && all && len(numbers) == 0:
+		return func(ctx context.Context, q *worker.Queue) error {
+			redriven, skipped, err := q.RedriveAll(ctx, f)
+			fmt.Fprintf(p.out, "%d redriven, %d skipped\n", redriven, skipped)
+			return err
+		}, nil
+	case verb == "redrive" && !all && len(numbers) > 0:
+		return func(ctx context.Context, q *worker.Queue) error {
+			return eachDead(numbers, func(seq uint64) error { return q.Redrive(ctx, seq) })
+		}, nil
+	case verb == "drop" && all && len(numbers) == 0:
+		return func(ctx context.Context, q *worker.Queue) error {
+			dropped, err := q.DropAll(ctx, f)
+			fmt.Fprintf(p.out, "%d dropped\n", dropped)
+			return err
+		}, nil
+	case verb == "drop" && !all && len(numbers) > 0:
+		return func(ctx context.Context, q *worker.Queue) error {
+			return eachDead(numbers, func(seq uint64) error { return q.Drop(ctx, seq) })
+		}, nil
+	}
+	return nil, fmt.Errorf("%w: dead takes one of %s, and the numbers of letters, or --all for redrive and drop", errUsage, deadVerbs)
 }
 
 // eachDead does something with every letter that is named, and stops at the first fault.
-func (p *program) eachDead(numbers []string, do func(seq uint64) error) error {
-	for _, n := range numbers {
-		seq, err := strconv.ParseUint(n, 10, 64)
-		if err != nil {
-			return fmt.Errorf("%w: %q is no number of a letter", errUsage, n)
-		}
+func eachDead(numbers []uint64, do func(seq uint64) error) error {
+	for _, seq := range numbers {
 		if err := do(seq); err != nil {
 			return fmt.Errorf("letter %d: %w", seq, err)
 		}

@@ -21,10 +21,10 @@ const (
 	notifyWait = 10 * time.Second
 )
 
-// notifyFlags are what can be said of a notification on the command line; the names are
-// those of its JSON.
+// notifyFlags are what can be said of a notification on the command line. The names are
+// those of its JSON, except that its data comes --with it: --data is a setting.
 type notifyFlags struct {
-	category, body, template, data, severity, collapse, at, expires, id string
+	category, body, template, with, severity, collapse, at, expires, id string
 }
 
 // runNotify has a notification told to people and prints its id.
@@ -34,7 +34,7 @@ func runNotify(ctx context.Context, p *program, args []string) error {
 		fs.StringVar(&f.category, "category", "", "`name` of the category, such as orders; empty for the default one")
 		fs.StringVar(&f.body, "body", "", "`text` below the title; - reads it from standard input")
 		fs.StringVar(&f.template, "template", "", "`name` of a template that makes title and body of the data")
-		fs.StringVar(&f.data, "data", "", "JSON `object` for the template and the application")
+		fs.StringVar(&f.with, "with", "", "JSON `object` for the template and the application")
 		fs.StringVar(&f.severity, "severity", "", "`severity`: low, normal, high or critical")
 		fs.StringVar(&f.collapse, "collapse", "", "`key`: a later notification with the same one takes this one's place")
 		fs.StringVar(&f.at, "at", "", "`time` to begin, RFC 3339, or a duration from now such as 10m")
@@ -107,11 +107,11 @@ func (p *program) notification(f notifyFlags, rest []string, now time.Time) (map
 			document[name] = value
 		}
 	}
-	if f.data != "" {
-		if !json.Valid([]byte(f.data)) {
-			return nil, fmt.Errorf("%w: --data is not JSON", errUsage)
+	if f.with != "" {
+		if !json.Valid([]byte(f.with)) {
+			return nil, fmt.Errorf("%w: --with is not JSON", errUsage)
 		}
-		document["data"] = json.RawMessage(f.data)
+		document["data"] = json.RawMessage(f.with)
 	}
 	return document, nil
 }
