@@ -129,6 +129,8 @@ func TestWithoutAnything(t *testing.T) {
 	for path, method := range map[string]string{
 		"mesh": http.MethodGet, "connections": http.MethodGet, "topics": http.MethodGet, "streams": http.MethodGet,
 		"cut": http.MethodPost, "token": http.MethodPost, "revoke": http.MethodPost,
+		"dead": http.MethodGet, "dead/1": http.MethodGet, "dead/redrive": http.MethodPost, "dead/1/redrive": http.MethodPost,
+		"templates": http.MethodGet, "templates/welcome": http.MethodGet,
 	} {
 		if code, got := f.ask(method, path, `{"user":"a"}`); code != http.StatusNotImplemented || !strings.Contains(got, `"code":"no_`) {
 			t.Errorf("%s: %d %s", path, code, got)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -20,6 +21,9 @@ import (
 // hashBytes is how much of the content's SHA-256 names it. The bundler cuts the
 // hashes in the page's links at the same length.
 const hashBytes = 8
+
+// chunkHash is how many letters of base 32 the bundler names a chunk's content with.
+const chunkHash = 8
 
 // asset is one embedded file, ready to send.
 type asset struct {
@@ -58,6 +62,14 @@ func loadAsset(files fs.FS, name string) (*asset, error) {
 		a.zipped = zipped.Bytes()
 	}
 	return a, nil
+}
+
+// chunk reports whether the name holds a hash of the content, as those of the parts do
+// that the page loads when they are needed: the bundler writes "name-HASH.js".
+func (a *asset) chunk() bool {
+	base, ok := strings.CutSuffix(a.name, ".js")
+	i := strings.LastIndexByte(base, '-')
+	return ok && i > 0 && len(base)-i-1 == chunkHash && strings.Trim(base[i+1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }
 
 // contentTypeOf returns the media type of what the bundler writes. The table is

@@ -17,6 +17,8 @@ import (
 	"tidings/shared/revoke"
 	"tidings/shared/subject"
 	"tidings/shared/telemetry"
+	"tidings/shared/template"
+	"tidings/shared/worker"
 )
 
 const (
@@ -30,7 +32,7 @@ const (
 	// policy is what the page may do. uPlot places its canvas through the CSS object
 	// model, which style-src 'self' allows; style attributes in markup it would not.
 	policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
-		"img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+		"img-src 'self' data:; font-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 // dist is what the bundler made.
@@ -55,6 +57,10 @@ type Config struct {
 	Streams func(context.Context) ([]natsx.StreamDetails, error)
 	// Revocations takes tokens and users out; nil leaves that out.
 	Revocations *revoke.List
+	// Queue holds the dead letters; nil leaves them out.
+	Queue *worker.Queue
+	// Templates returns the templates of notifications; nil leaves them out.
+	Templates func() *template.Set
 	// Secret is the HS256 secret with which tokens are minted, empty if there is none;
 	// Audience and Issuer are written into them if not empty.
 	Secret           telemetry.Secret
@@ -67,6 +73,7 @@ type Console struct {
 	asked  atomic.Uint64 // requests to the API
 	auth   *auth.Authenticator
 	log    *slog.Logger
+	pass   pass
 	index  *asset
 	assets map[string]*asset
 }
@@ -84,7 +91,7 @@ func New(cfg Config, authenticator *auth.Authenticator, log *slog.Logger) (*Cons
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	c := &Console{cfg: cfg, auth: authenticator, log: log, assets: map[string]*asset{}}
+	c := &Console{cfg: cfg, auth: authenticator, log: log, pass: newPass(cfg.Secret), assets: map[string]*asset{}}
 	entries, err := fs.ReadDir(dist, "dist")
 	if err != nil {
 		return nil, fmt.Errorf("console: embedded page: %w", err)
@@ -126,7 +133,7 @@ func (c *Console) serveAsset(ctx echo.Context) error {
 	if !ok {
 		return echo.ErrNotFound
 	}
-	if ctx.QueryParam("v") == a.hash {
+	if ctx.QueryParam("v") == a.hash || a.chunk() {
 		return a.serve(ctx, "public, max-age=31536000, immutable")
 	}
 	return a.serve(ctx, "no-cache")

@@ -80,14 +80,14 @@ func TestIndex(t *testing.T) {
 		"X-Content-Type-Options": "nosniff",
 		"Referrer-Policy":        "no-referrer",
 		"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
-			"img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+			"img-src 'self' data:; font-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 	} {
 		if got := r.Header.Values(name); len(got) != 1 || got[0] != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	if len(links(page)) != 3 {
-		t.Errorf("links %q: want script, style and icon", links(page))
+	if len(links(page)) != 4 {
+		t.Errorf("links %q: want script, what it shares with its parts, style and icon", links(page))
 	}
 }
 
@@ -116,12 +116,47 @@ func TestAssetsAreKeptByTheirHash(t *testing.T) {
 		if r.Header.Get("Content-Security-Policy") == "" {
 			t.Errorf("%s: no policy", link)
 		}
-		plain, _, _ := strings.Cut(link, "?")
+		plain, _, query := strings.Cut(link, "?")
+		if !query { // the hash is in the name
+			continue
+		}
 		for _, other := range []string{plain, plain + "?v=0000000000000000"} {
 			if got := do(h, http.MethodGet, other).Header.Get("Cache-Control"); got != "no-cache" {
 				t.Errorf("%s: Cache-Control %q, want no-cache", other, got)
 			}
 		}
+	}
+}
+
+// TestParts follows the imports of the page's script: each part is there, and kept for
+// its name holds a hash.
+func TestParts(t *testing.T) {
+	t.Parallel()
+	h := newHandler(t, console.Config{})
+	seen := map[string]bool{}
+	var follow func(path string)
+	follow = func(path string) {
+		if seen[path] {
+			return
+		}
+		seen[path] = true
+		r := do(h, http.MethodGet, path)
+		if r.StatusCode != http.StatusOK || r.Header.Get("Content-Security-Policy") == "" {
+			t.Errorf("%s: status %d", path, r.StatusCode)
+		}
+		if got := r.Header.Get("Cache-Control"); len(seen) > 1 && got != "public, max-age=31536000, immutable" {
+			t.Errorf("%s: Cache-Control %q", path, got)
+		}
+		for _, m := range regexp.MustCompile(`(?:from|import)\(?"\./([^"]+)"`).FindAllStringSubmatch(body(t, r), -1) {
+			follow("/console/assets/" + m[1])
+		}
+	}
+	follow("/console/assets/app.js")
+	if len(seen) < 10 {
+		t.Errorf("the page has the parts %v alone", seen)
+	}
+	if r := do(h, http.MethodGet, "/console/assets/mailbox-AAAAAAAA.js"); r.StatusCode != http.StatusNotFound {
+		t.Errorf("a part of another version: status %d", r.StatusCode)
 	}
 }
 

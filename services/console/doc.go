@@ -11,9 +11,13 @@
 // /console/api, and all but info for operators only. The token reaches the page in the address's fragment, which
 // browsers never send, and stays in the tab's session storage.
 //
-// Assets are asked for with the hash of their content (app.js?v=…) and then kept
-// by browsers for ever. Asked for in any other way they are checked by ETag, so a
-// page of an older node behind the same name never gets stuck.
+// Views come when they are first shown, in files whose names hold the hash of their
+// content; other assets are asked for with it (app.js?v=…). Both are kept by browsers
+// for ever. Asked for in any other way assets are checked by ETag, so a page of an older
+// node behind the same name never gets stuck.
+//
+// A frame can't send a token, so the HTML of a template's preview is read with a pass in
+// its address, signed and short-lived, and has a policy of its own that allows nothing.
 //
 // Operators look at all edges through the mesh: the console asks each, merges the
 // answers into one, and says who did not answer. It knows edges by the questions they

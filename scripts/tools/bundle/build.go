@@ -23,38 +23,39 @@ var errDependencies = errors.New("node_modules is missing: run `npm ci` there")
 // files maps the names of a built dist directory to their content.
 type files map[string][]byte
 
-// build returns everything that belongs into the dist directory of t.
-func (t target) build(root string) (files, error) {
+// build returns everything that belongs into the dist directory of t, and which of it
+// is loaded when, if t is split.
+func (t target) build(root string) (files, loads, error) {
 	web := filepath.Join(root, t.web)
 	if _, err := os.Stat(filepath.Join(web, "node_modules")); err != nil {
-		return nil, fmt.Errorf("%s: %w", t.web, errDependencies)
+		return nil, loads{}, fmt.Errorf("%s: %w", t.web, errDependencies)
 	}
-	out, err := t.bundle(web)
+	out, l, err := t.bundle(web)
 	if err != nil {
-		return nil, err
+		return nil, l, err
 	}
 	for _, name := range t.pages {
 		b, err := os.ReadFile(filepath.Join(web, "src", name))
 		if err != nil {
-			return nil, fmt.Errorf("page: %w", err)
+			return nil, l, fmt.Errorf("page: %w", err)
 		}
 		out[name] = b
 	}
 	for name, b := range out {
 		if filepath.Ext(name) == ".html" {
-			out[name] = t.link(b, out)
+			out[name] = l.preload(t, t.link(b, out))
 		}
 	}
 	if len(t.libraries) > 0 {
 		if out["LICENSES.txt"], err = t.licences(web); err != nil {
-			return nil, err
+			return nil, l, err
 		}
 	}
-	return out, nil
+	return out, l, nil
 }
 
 // bundle runs esbuild. It writes nothing.
-func (t target) bundle(web string) (files, error) {
+func (t target) bundle(web string) (files, loads, error) {
 	var entries []api.EntryPoint
 	for _, output := range slices.Sorted(maps.Keys(t.entries)) {
 		entries = append(entries, api.EntryPoint{InputPath: "src/" + t.entries[output], OutputPath: output})
@@ -63,8 +64,12 @@ func (t target) bundle(web string) (files, error) {
 		AbsWorkingDir:       web,
 		EntryPointsAdvanced: entries,
 		Outdir:              "dist",
-		Plugins:             []api.Plugin{t.apart(web)},
+		Plugins:             []api.Plugin{t.apart(web), sheets()},
 		External:            t.peers,
+		Alias:               t.alias(web),
+		Splitting:           t.parts != nil,
+		ChunkNames:          "[name]-[hash]",
+		Metafile:            t.parts != nil,
 		Bundle:              true,
 		Format:              api.FormatESModule,
 		Target:              api.ES2022,
@@ -78,13 +83,26 @@ func (t target) bundle(web string) (files, error) {
 		LogLevel:            api.LogLevelWarning,
 	})
 	if len(result.Errors) > 0 {
-		return nil, fmt.Errorf("esbuild: %d errors in %s", len(result.Errors), t.web)
+		return nil, loads{}, fmt.Errorf("esbuild: %d errors in %s", len(result.Errors), t.web)
 	}
 	out := files{}
 	for _, f := range result.OutputFiles {
 		out[filepath.Base(f.Path)] = f.Contents
 	}
-	return out, nil
+	if t.parts == nil {
+		return out, loads{}, nil
+	}
+	l, err := t.readLoads(result.Metafile)
+	return out, l, err
+}
+
+// alias says where the sources of packages are that npm does not know.
+func (t target) alias(web string) map[string]string {
+	all := map[string]string{}
+	for name, source := range t.sources {
+		all[name] = filepath.Join(web, source)
+	}
+	return all
 }
 
 // apart makes the dynamic import of another entry, and any import of the package by

@@ -15,5 +15,10 @@
 // its budget fails; so does one whose core, the bundle that every page loads, is
 // over a budget of its own.
 //
+// A target with parts is split: what is imported dynamically is loaded when it is needed
+// and has a budget of its own, and so has what the page begins with, which it is told to
+// preload. Names of chunks hold the hash of their content. A part brings its style along
+// by importing a *.sheet.css as text.
+//
 // esbuild does not check types; `npm run check` in the web directory does.
 package main

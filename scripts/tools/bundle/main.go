@@ -62,7 +62,7 @@ func run(check, test bool, only, pages string, w io.Writer) error {
 
 // make builds t, reports its sizes to w, and writes or compares dist.
 func (t target) make(root string, check bool, w io.Writer) error {
-	out, err := t.build(root)
+	out, when, err := t.build(root)
 	if err != nil {
 		return err
 	}
@@ -70,12 +70,17 @@ func (t target) make(root string, check bool, w io.Writer) error {
 	for _, name := range slices.Sorted(maps.Keys(out)) {
 		if n, ok := download(name, out[name]); ok {
 			total += n
-			fmt.Fprintf(w, "%-8s %-12s %7d bytes, gzip %6d\n", t.name, name, len(out[name]), n)
+			fmt.Fprintf(w, "%-8s %-26s %7d bytes, gzip %6d\n", t.name, name, len(out[name]), n)
 		}
 	}
 	fmt.Fprintf(w, "%-8s gzip %d of %d bytes\n", t.name, total, t.budget)
 	if total > t.budget {
 		return fmt.Errorf("the bundle has %d bytes after gzip, %d over its budget", total, total-t.budget)
+	}
+	if t.parts != nil {
+		if err := when.judge(t, out, w); err != nil {
+			return err
+		}
 	}
 	if core, _ := download(t.core, out[t.core]); core > t.coreBudget {
 		return fmt.Errorf("%s has %d bytes after gzip, %d over its budget", t.core, core, core-t.coreBudget)

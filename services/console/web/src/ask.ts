@@ -12,14 +12,19 @@ const { send } = apiOf("", async () => "", browser());
 
 /** ask returns the JSON of an answer; with a body it is a POST. It throws a Problem. An answer that
  * refuses the session's own token ends the session; bearer is another token than that one. */
-export async function ask<T>(path: string, body?: unknown, signal = new AbortController().signal, bearer?: string): Promise<T> {
+export async function ask<T>(path: string, body?: unknown, signal = new AbortController().signal, bearer?: string, method?: string): Promise<T> {
   try {
-    return await (await send(path, bearer ?? token(), signal, body)).json();
+    return await (await send(path, bearer ?? token(), signal, body, method)).json();
   } catch (e) {
     const problem = problemOf(e);
     if (problem.status === 401 && bearer === undefined) reject(problem);
     throw problem;
   }
+}
+
+/** act asks with another method than GET; its body is an empty object where nothing is to be said. */
+export function act<T>(method: "POST" | "PUT" | "DELETE", path: string, body: unknown = {}): Promise<T> {
+  return ask(path, body, undefined, undefined, method);
 }
 
 /** problemOf makes a Problem of whatever was thrown. */

@@ -1,12 +1,13 @@
 // The connections: who is there, with which topics, how far behind; and the knife.
 
+import "./kit.ts";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api } from "./ask.ts";
 import { Blocked, Stale, Teach } from "./blocked.tsx";
 import { CutDialog, type Victim } from "./cut.tsx";
 import { Choice, Field } from "./field.tsx";
 import { clock, count, span, text } from "./format.ts";
-import { useCell, useClock } from "./hooks.ts";
+import { useCell, useClock, useLater } from "./hooks.ts";
 import { Right } from "./icons.tsx";
 import { usePoll } from "./poll.ts";
 import { amend, link, route } from "./router.ts";
@@ -99,16 +100,6 @@ export function Connections({ own }: { own: string[] }) {
       {victim && <CutDialog victim={victim} close={() => cut(undefined)} done={poll.again} />}
     </section>
   );
-}
-
-/** useLater is a value that waits until it has not changed for ms milliseconds. */
-function useLater(value: string, ms: number): string {
-  const [late, set] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => set(value), ms);
-    return () => clearTimeout(timer);
-  }, [value, ms]);
-  return late;
 }
 
 /** useSettled keeps the rows of a page in their places while it is refreshed. */

@@ -1,23 +1,24 @@
 // The keys, and the list of them.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { VIEWS, type View } from "./route.ts";
+import type { View } from "./route.ts";
 import { go } from "./router.ts";
 import { toggle } from "./theme.ts";
 
 /** TITLES are the names of the views. */
 export const TITLES: Record<View, string> = {
-  overview: "Overview", connections: "Connections", topics: "Topics", events: "Events", streams: "Streams", try: "Try it",
+  overview: "Overview", connections: "Connections", topics: "Topics", events: "Events", streams: "Streams",
+  notifications: "Notifications", mailbox: "Mailbox", dead: "Dead letters", templates: "Templates", try: "Try it",
 };
 
 /** LETTERS follow a "g". */
-export const LETTERS: Record<View, string> = { overview: "o", connections: "c", topics: "t", events: "e", streams: "s", try: "y" };
+export const LETTERS: Record<View, string> = { overview: "o", connections: "c", topics: "t", events: "e", streams: "s", notifications: "n", mailbox: "m", dead: "d", templates: "p", try: "y" };
 
 /** CHORD_MS is how long "g" waits for its second key. */
 const CHORD_MS = 1_500;
 
 /** Keys listens to the keyboard and shows its help. */
-export function Keys() {
+export function Keys({ views }: { views: readonly View[] }) {
   const [shown, show] = useState(false);
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
@@ -25,7 +26,7 @@ export function Keys() {
     const pressed = (e: KeyboardEvent) => {
       const target = e.target as Element;
       if (e.ctrlKey || e.metaKey || e.altKey || target.closest("input, select, textarea, dialog")) return;
-      const view = VIEWS.find((v) => LETTERS[v] === e.key);
+      const view = views.find((v) => LETTERS[v] === e.key);
       if (e.timeStamp - chord < CHORD_MS && view) {
         chord = 0;
         go(view);
@@ -43,7 +44,7 @@ export function Keys() {
     if (shown) dialog.current!.showModal();
   }, [shown]);
   const keys: [string[], string][] = [
-    ...VIEWS.map((v): [string[], string] => [["g", LETTERS[v]], TITLES[v]]),
+    ...views.map((v): [string[], string] => [["g", LETTERS[v]], TITLES[v]]),
     [["/"], "To the first field"], [["space"], "Pause the events"], [["↑", "↓"], "Walk in a list"], [["enter"], "Open"], [["d"], "Light or dark"], [["?"], "This help"],
   ];
   return (

@@ -36,3 +36,13 @@ export function useMedia(query: string): boolean {
   }, [query]);
   return matches;
 }
+
+/** useLater is a value that waits until it has not changed for ms milliseconds. */
+export function useLater(value: string, ms: number): string {
+  const [late, set] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => set(value), ms);
+    return () => clearTimeout(timer);
+  }, [value, ms]);
+  return late;
+}

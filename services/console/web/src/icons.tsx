@@ -39,6 +39,10 @@ export const NAV: Record<View, ComponentChildren> = {
   topics: <Icon><path d="M3.5 2.5v9.5h4M3.5 6h4" /><rect x="9.5" y="4.5" width="4" height="3" rx=".8" /><rect x="9.5" y="10.5" width="4" height="3" rx=".8" /></Icon>,
   events: <Icon><path d="M5.5 4h8M5.5 8h8M5.5 12h8M2.5 4h.1M2.5 8h.1M2.5 12h.1" /></Icon>,
   streams: <Icon><ellipse cx="8" cy="4" rx="5.5" ry="2" /><path d="M2.5 4v8c0 1.1 2.5 2 5.5 2s5.5-.9 5.5-2V4M2.5 8c0 1.1 2.5 2 5.5 2s5.5-.9 5.5-2" /></Icon>,
+  notifications: <Icon><path d="M8 2a4 4 0 0 0-4 4v2.500L2.800 11h10.400L12 8.500V6a4 4 0 0 0-4-4zM6.500 13.500h3" /></Icon>,
+  mailbox: <Icon><rect x="2" y="3.500" width="12" height="9" rx="1.500" /><path d="m2.500 4.500 5.500 4.500 5.500-4.500" /></Icon>,
+  dead: <Icon><circle cx="8" cy="8" r="5.500" /><path d="m6 6 4 4M10 6l-4 4" /></Icon>,
+  templates: <Icon><rect x="2.500" y="2.500" width="11" height="11" rx="1.500" /><path d="M2.500 6h11M6.500 6v7.500" /></Icon>,
   try: <Icon><path d="M6 2.5v4L2.800 12a1 1 0 0 0 .9 1.5h8.600a1 1 0 0 0 .9-1.5L10 6.5v-4M5 2.5h6M4.800 9.5h6.400" /></Icon>,
 };
 

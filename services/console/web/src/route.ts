@@ -2,7 +2,7 @@
 // reload. The token never is.
 
 /** VIEWS are the views, in the order of the navigation. */
-export const VIEWS = ["overview", "connections", "topics", "events", "streams", "try"] as const;
+export const VIEWS = ["overview", "connections", "topics", "events", "streams", "notifications", "mailbox", "dead", "templates", "try"] as const;
 /** View is one of them. */
 export type View = (typeof VIEWS)[number];
 

@@ -1,5 +1,6 @@
 // The streams of NATS: how full, how old, and how far their readers are.
 
+import "./kit.ts";
 import { useRef, useState } from "preact/hooks";
 import { api } from "./ask.ts";
 import { Blocked, Stale, Teach } from "./blocked.tsx";

@@ -1,5 +1,6 @@
 // The topics as a tree, with what comes by them and who listens.
 
+import "./kit.ts";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { api } from "./ask.ts";
 import { Blocked, Stale, Teach } from "./blocked.tsx";

@@ -1,5 +1,6 @@
 // Try it: a token, a stream and an event in a minute, and how to do the same elsewhere.
 
+import "./kit.ts";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api, ask, problemOf, type Problem } from "./ask.ts";

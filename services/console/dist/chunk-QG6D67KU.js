@@ -1,0 +1,1 @@
+function i(n){let r=s();return{get:()=>n,set(e){n=e,r.ring(e)},subscribe(e){let o=r.add(e);return t(e,n),o}}}function s(){let n=new Set;return{add(r){let e={fn:r};return n.add(e),()=>{n.delete(e)}},ring:(...r)=>[...n].map(({fn:e})=>t(e,...r)).length,size:()=>n.size}}function t(n,...r){try{n(...r)}catch(e){(globalThis.reportError??console.error)(e)}}export{i as a,s as b};
