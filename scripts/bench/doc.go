@@ -10,10 +10,12 @@
 // A run is a few stages, each with a population of subscribers (package load) that
 // several scenarios share, because connecting thousands takes longer than measuring
 // them. stage_crowd.go has the large population, stage_room.go the usual ones, and
-// stage_soak.go a restless one (package churn) whose memory is watched.
+// stage_soak.go a restless one (package churn) whose memory is watched. stage_notify.go has
+// no subscribers: it notifies people (package notices). What was found is a report
+// (package report).
 //
 // # Concurrency
 //
-// Run works in the caller's goroutine; one more waits for the server's process, and
-// during a soak one samples its memory.
+// Run works in the caller's goroutine; one more waits for the server's process, during a
+// soak one samples its memory, and during notify one posts and one waits for NATS.
 package bench

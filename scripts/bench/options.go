@@ -26,6 +26,8 @@ const (
 	Latency = "latency"
 	// Soak runs by name only, and alone: it takes minutes and a server with other bounds.
 	Soak = "soak"
+	// Notify runs by name only, and alone: it takes minutes and other services.
+	Notify = "notify"
 )
 
 // Both runs one transport after the other; in a soak, half of the crowd has each.
@@ -59,6 +61,12 @@ const (
 	maxSoak = tokenTTL / 2
 	// maxLog is how large the log of a soak may be; it is filled first.
 	maxLog = 512 << 20
+	// maxNotifications keeps the books of a run in memory, and maxPeople the answer with
+	// their inboxes in one message. shareOf is what an inbox keeps as shipped: with more for
+	// each, the oldest would be gone before they are counted.
+	maxNotifications = 1_000_000
+	maxPeople        = 10_000
+	shareOf          = 200
 	// maxRate is far beyond what one publisher can do.
 	maxRate = 100_000
 )
@@ -99,6 +107,8 @@ type Options struct {
 	Size int
 	// For is the length of one round, or of the soak.
 	For time.Duration
+	// Notifications is how many notify sends, and People to how many people.
+	Notifications, People int
 	// Missed is how many events everybody missed in a storm, Stalled how many readers
 	// stall in slow.
 	Missed, Stalled int
@@ -121,7 +131,9 @@ func (o *Options) Flags(fs *flag.FlagSet) {
 	fs.IntVar(&o.Topics, "topics", 0, "topics of each connection in the topics scenario (default 50)")
 	fs.Float64Var(&o.Deliveries, "deliveries", 0, "deliveries a second for which rates are chosen (default 50000, quick 30000; soak 5000, quick 2000)")
 	fs.IntVar(&o.Size, "size", 0, "bytes of an event's data (default 200)")
-	fs.DurationVar(&o.For, "for", 0, "length of one round (default 2s, quick 500ms), or of the soak (default 5m, quick 20s)")
+	fs.DurationVar(&o.For, "for", 0, "length of one round (default 2s, quick 500ms), of the soak (default 5m, quick 20s), or of measuring how long a mail takes (default 20s, quick 3s)")
+	fs.IntVar(&o.Notifications, "notifications", 0, "notifications that notify sends (default 100000, quick 5000)")
+	fs.IntVar(&o.People, "people", 0, "people whom it notifies in turn (default 1000)")
 	fs.IntVar(&o.Missed, "missed", 0, "events that everybody missed in a storm (default 100)")
 	fs.IntVar(&o.Stalled, "stalled", 0, "readers that stall in slow (default a tenth of conns)")
 	fs.StringVar((*string)(&o.Transport), "transport", "", "how events are read: sse, ws or both: one after the other, or half and half in a soak (default sse; soak both)")
@@ -146,6 +158,8 @@ func (o *Options) Check() error {
 	between("rooms", o.Rooms, 1, maxScenarioRooms)
 	between("topics", o.Topics, fewTopics, maxScenarioTopics)
 	between("size", o.Size, load.MinSize, maxSize)
+	between("notifications", o.Notifications, 1, maxNotifications)
+	between("people", o.People, 1, maxPeople)
 	between("missed", o.Missed, 1, maxMissed)
 	between("stalled", o.Stalled, 1, o.Conns)
 	most := maxFor
@@ -168,24 +182,33 @@ func (o *Options) Check() error {
 		errs = append(errs, fmt.Errorf("--sink must be %s or %s, not %q", sinkRaw, sinkOrdinary, o.Sink))
 	}
 	for _, s := range o.Scenarios {
-		if all := append(Scenarios(), Soak); !slices.Contains(all, s) {
+		if all := append(Scenarios(), Soak, Notify); !slices.Contains(all, s) {
 			errs = append(errs, fmt.Errorf("there is no scenario %q; there are %s", s, strings.Join(all, ", ")))
 		}
 	}
-	return errors.Join(append(errs, o.checkSoak(), o.checkTarget())...)
+	return errors.Join(append(errs, o.checkAlone(), o.checkTarget())...)
 }
 
-// checkSoak checks what a soak asks for.
-func (o *Options) checkSoak() error {
+// checkAlone checks what a scenario asks for that runs alone.
+func (o *Options) checkAlone() error {
+	var alone string
 	switch {
-	case !o.soak():
+	case o.soak():
+		alone = Soak
+	case o.notify():
+		alone = Notify
+	default:
 		return nil
+	}
+	switch {
 	case len(o.Scenarios) > 1:
-		return errors.New("soak runs alone: its server has other bounds")
+		return errors.New(alone + " runs alone: its server is another one")
 	case o.URL != "":
-		return errors.New("soak starts a server of its own, whose memory must be full before it is measured: leave --url out")
-	case o.soakBytes() > maxLog:
+		return errors.New(alone + " starts a server of its own, of which it knows what is in it: leave --url out")
+	case o.soak() && o.soakBytes() > maxLog:
 		return fmt.Errorf("a soak's log would need over %d MiB: choose a smaller --size or fewer --deliveries", maxLog>>20)
+	case o.notify() && o.Notifications+o.paced() > shareOf*o.People:
+		return fmt.Errorf("an inbox keeps %d notifications: choose more --people or fewer --notifications", shareOf)
 	}
 	return nil
 }
@@ -227,6 +250,11 @@ func (o *Options) fill() {
 		pick(&o.For, [2]time.Duration{5 * time.Minute, 20 * time.Second}[quick])
 		pick(&o.Transport, Both)
 	}
+	if o.notify() {
+		pick(&o.For, [2]time.Duration{20 * time.Second, 3 * time.Second}[quick])
+	}
+	pick(&o.Notifications, [2]int{100_000, 5000}[quick])
+	pick(&o.People, 1000)
 	pick(&o.Conns, [2]int{1000, 300}[quick])
 	pick(&o.Crowd, [2]int{9900, 1000}[quick])
 	pick(&o.Rooms, [2]int{1000, 100}[quick])
@@ -250,6 +278,11 @@ func (o *Options) fill() {
 
 // soak says whether it is a soak that is to run.
 func (o *Options) soak() bool { return o.wants(Soak) }
+
+// notify says whether it is notify that is to run, and paced how many notifications it
+// sends one by one.
+func (o *Options) notify() bool { return o.wants(Notify) }
+func (o *Options) paced() int   { return int(o.For.Seconds() * noticeRate) }
 
 // soakWide is how many of a soak's crowd hear all rooms.
 func (o *Options) soakWide() int { return o.Conns / wideShare }

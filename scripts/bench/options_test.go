@@ -2,7 +2,6 @@ package bench_test
 
 import (
 	"flag"
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -59,6 +58,11 @@ func TestCheckRefuses(t *testing.T) {
 		{"typhoon", "typhoon"},
 		{"--sink kitchen", "--sink"},
 		{"soak idle", "alone"},
+		{"notify soak", "alone"},
+		{"--url http://localhost notify", "--url"},
+		{"--people 10 notify", "--people"},
+		{"--people 10001", "--people"},
+		{"--notifications -1", "--notifications"},
 		{"--for 2h soak", "--for"},
 		{"--for 11m", "--for"},
 		{"--size 500000 --rooms 1000 soak", "log"},
@@ -98,24 +102,6 @@ func TestDrainRefuses(t *testing.T) {
 	}
 }
 
-func TestMet(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		figure bench.Figure
-		want   bool
-	}{
-		{bench.Figure{Value: 5}, true},
-		{bench.Figure{Value: 5, Goal: true, AtMost: 5}, true},
-		{bench.Figure{Value: 5.1, Goal: true, AtMost: 5}, false},
-		{bench.Figure{Value: 1, Goal: true}, false},
-		{bench.Figure{Value: math.NaN(), Goal: true, AtMost: 5}, false},
-	} {
-		if c.figure.Met() != c.want {
-			t.Errorf("%+v: %v", c.figure, !c.want)
-		}
-	}
-}
-
 func TestSoakDefaults(t *testing.T) {
 	t.Parallel()
 	full, quick := parse(t, bench.Soak), parse(t, "--quick", "--transport", "ws", "--rooms", "7", bench.Soak)
@@ -144,5 +130,33 @@ func TestBothDefaults(t *testing.T) {
 	o = parse(t, "--transport", "both", bench.Storm)
 	if err := o.Check(); err != nil || !slices.Equal(o.Scenarios, []string{bench.Storm}) {
 		t.Errorf("both transports run %q, %v", o.Scenarios, err)
+	}
+}
+
+func TestNotifyDefaults(t *testing.T) {
+	t.Parallel()
+	full, quick := parse(t, bench.Notify), parse(t, "--quick", "--people", "77", bench.Notify)
+	for _, o := range []*bench.Options{&full, &quick} {
+		if err := o.Check(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if full.Notifications != 100_000 || full.People != 1000 || full.For != 20*time.Second {
+		t.Errorf("notify is %+v", full)
+	}
+	if quick.Notifications != 5000 || quick.People != 77 || quick.For != 3*time.Second {
+		t.Errorf("a quick one is %+v", quick)
+	}
+	if slices.Contains(bench.Scenarios(), bench.Notify) {
+		t.Error("notify runs without being asked for")
+	}
+}
+
+func TestNATSRefuses(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{nil, {"127.0.0.1:0"}, {"nowhere", t.TempDir()}} {
+		if err := bench.NATS(t.Context(), args); err == nil {
+			t.Errorf("nats %q does something", args)
+		}
 	}
 }

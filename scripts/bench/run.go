@@ -15,6 +15,7 @@ import (
 	"tidings/scripts/bench/load"
 	"tidings/scripts/bench/proc"
 	"tidings/scripts/bench/protocol"
+	"tidings/scripts/bench/report"
 	"tidings/shared/event"
 )
 
@@ -45,7 +46,7 @@ const (
 type bench struct {
 	o      *Options
 	table  proc.Table
-	report *Report
+	report *report.Report
 
 	// Of the present pass.
 	transports []protocol.Transport
@@ -65,8 +66,8 @@ func Run(ctx context.Context, o Options) error {
 	if _, err := b.table.Usage(os.Getpid()); err != nil {
 		return fmt.Errorf("the bench reads /proc, which only Linux has: %w", err)
 	}
-	b.report = &Report{
-		Machine: b.table.Machine(), Transport: o.Transport, Publish: o.Publish, Sink: o.Sink, Size: o.Size, Sections: []Section{},
+	b.report = &report.Report{
+		Machine: b.table.Machine(), Transport: o.Transport, Publish: o.Publish, Sink: o.Sink, Size: o.Size, Sections: []report.Section{},
 	}
 	began := time.Now()
 	for _, transports := range o.passes() {
@@ -93,8 +94,10 @@ func Run(ctx context.Context, o Options) error {
 
 // pass measures one server over some transports.
 func (b *bench) pass(ctx context.Context, transports []protocol.Transport) error {
-	b.transports, b.frame = transports, frameBytes(transports[0], b.o.Size)
-	for _, t := range transports {
+	if !b.o.notify() { // of which nothing is a frame
+		b.transports, b.frame = transports, frameBytes(transports[0], b.o.Size)
+	}
+	for _, t := range b.transports {
 		b.report.Frames = append(b.report.Frames, frameBytes(t, b.o.Size))
 	}
 	b.say("starting")
@@ -109,7 +112,7 @@ func (b *bench) pass(ctx context.Context, transports []protocol.Transport) error
 // stages runs the populations one after the other, the largest first: memory is
 // measured on a server that has done nothing yet.
 func (b *bench) stages(ctx context.Context) error {
-	for _, stage := range []func(context.Context) error{b.crowd, b.room, b.topics, b.slow, b.latency, b.soak} {
+	for _, stage := range []func(context.Context) error{b.crowd, b.room, b.topics, b.slow, b.latency, b.soak, b.notify} {
 		if err := stage(ctx); err != nil {
 			return err
 		}
@@ -136,7 +139,7 @@ func (l *lines) Write(p []byte) (int, error) {
 }
 
 // add files a section.
-func (b *bench) add(s Section) {
+func (b *bench) add(s report.Section) {
 	s.Transports = b.transports
 	b.report.Sections = append(b.report.Sections, s)
 }
@@ -234,17 +237,17 @@ func (o outcome) cpu() time.Duration { return o.after.server.CPU - o.before.serv
 func (o outcome) perDelivery() float64 { return ratio(micros(o.cpu()), float64(o.counts.Delivered)) }
 
 // figures are those that every round has.
-func (o outcome) figures() []Figure {
+func (o outcome) figures() []report.Figure {
 	n := float64(o.counts.Delivered)
-	list := []Figure{
-		{Key: "latency_p50_ms", Label: "latency p50", Value: millis(o.tally.Latency.Quantile(0.5)), Unit: Milliseconds},
-		{Key: "latency_p99_ms", Label: "latency p99", Value: millis(o.tally.Latency.Quantile(0.99)), Unit: Milliseconds},
-		{Key: "late_p99_ms", Label: "behind schedule p99", Value: millis(o.sent.Late.Quantile(0.99)), Unit: Milliseconds},
+	list := []report.Figure{
+		{Key: "latency_p50_ms", Label: "latency p50", Value: millis(o.tally.Latency.Quantile(0.5)), Unit: report.Milliseconds},
+		{Key: "latency_p99_ms", Label: "latency p99", Value: millis(o.tally.Latency.Quantile(0.99)), Unit: report.Milliseconds},
+		{Key: "late_p99_ms", Label: "behind schedule p99", Value: millis(o.sent.Late.Quantile(0.99)), Unit: report.Milliseconds},
 		{Key: "events_per_read", Label: "events with one read", Value: o.tally.PerRead()},
-		{Key: "client_cpu_us_per_delivery", Label: "the bench's own CPU", Value: ratio(micros(o.after.self.CPU-o.before.self.CPU), n), Unit: Microseconds},
+		{Key: "client_cpu_us_per_delivery", Label: "the bench's own CPU", Value: ratio(micros(o.after.self.CPU-o.before.self.CPU), n), Unit: report.Microseconds},
 	}
 	if o.after.nats.CPU > 0 {
-		list = append(list, Figure{Key: "nats_cpu_us_per_delivery", Label: "NATS's CPU, apart", Value: ratio(micros(o.after.nats.CPU-o.before.nats.CPU), n), Unit: Microseconds})
+		list = append(list, report.Figure{Key: "nats_cpu_us_per_delivery", Label: "NATS's CPU, apart", Value: ratio(micros(o.after.nats.CPU-o.before.nats.CPU), n), Unit: report.Microseconds})
 	}
 	return list
 }
@@ -355,4 +358,17 @@ func Drain(ctx context.Context, args []string) error {
 		return fmt.Errorf("drain %q: not a number of connections", args[1])
 	}
 	return floor.Drain(ctx, args[0], conns)
+}
+
+// micros, millis and secs are durations in a figure's unit.
+func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
+func millis(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
+func secs(d time.Duration) float64   { return d.Seconds() }
+
+// ratio divides, 0 by nothing.
+func ratio(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
 }

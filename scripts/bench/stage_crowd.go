@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tidings/scripts/bench/load"
+	"tidings/scripts/bench/report"
 )
 
 // The goals for a crowd, and the conditions under which they hold.
@@ -138,17 +139,17 @@ func (b *bench) idle(ctx context.Context, cfg load.Config) (*load.Fleet, error) 
 		most = goalIdlePlain
 	}
 	each := func(a, b float64) float64 { return (a - b) / float64(cfg.Conns) }
-	s := Section{
+	s := report.Section{
 		Scenario: Idle, Title: fmt.Sprintf("%d connections with a token and 3 topics each", cfg.Conns),
-		Figures: []Figure{
-			Figure{Key: "rss_per_conn_bytes", Label: "resident memory each", Value: each(float64(after.server.RSS), float64(before.server.RSS)), Unit: Bytes}.
-				atMost(most, cfg.Conns >= goalConns),
-			{Key: "live_per_conn_bytes", Label: "of it in use: heap and stacks", Value: each(liveAfter.bytes, live.bytes), Unit: Bytes},
+		Figures: []report.Figure{
+			report.Figure{Key: "rss_per_conn_bytes", Label: "resident memory each", Value: each(float64(after.server.RSS), float64(before.server.RSS)), Unit: report.Bytes}.
+				Within(most, cfg.Conns >= goalConns),
+			{Key: "live_per_conn_bytes", Label: "of it in use: heap and stacks", Value: each(liveAfter.bytes, live.bytes), Unit: report.Bytes},
 			{Key: "goroutines_per_conn", Label: "goroutines each", Value: each(liveAfter.goroutines, live.goroutines)},
-			Figure{Key: "cpu_us_per_connect", Label: "CPU per connect", Value: each(micros(after.server.CPU), micros(before.server.CPU)), Unit: Microseconds}.
-				atMost(goalConnectCPU, b.raw()),
-			{Key: "connect_p50_ms", Label: "connect p50", Value: millis(f.Connect.Quantile(0.5)), Unit: Milliseconds},
-			{Key: "connect_p99_ms", Label: "connect p99", Value: millis(f.Connect.Quantile(0.99)), Unit: Milliseconds},
+			report.Figure{Key: "cpu_us_per_connect", Label: "CPU per connect", Value: each(micros(after.server.CPU), micros(before.server.CPU)), Unit: report.Microseconds}.
+				Within(goalConnectCPU, b.raw()),
+			{Key: "connect_p50_ms", Label: "connect p50", Value: millis(f.Connect.Quantile(0.5)), Unit: report.Milliseconds},
+			{Key: "connect_p99_ms", Label: "connect p99", Value: millis(f.Connect.Quantile(0.99)), Unit: report.Milliseconds},
 		},
 	}
 	b.add(s)
@@ -217,16 +218,16 @@ func (b *bench) rooms(ctx context.Context, f *load.Fleet, one, many load.Pace) e
 		return ratio(micros(o.cpu())-perEvent*float64(o.sent.Events), float64(o.counts.Delivered))
 	}
 	a, z := rounds[0], rounds[1]
-	s := Section{
+	s := report.Section{
 		Scenario: Rooms, Counts: &z.counts, Note: z.note(f),
 		Title: fmt.Sprintf("%d connections, 1 room against %d: %.0f against %.0f events/s", b.o.Crowd, b.o.Rooms, a.pace.Rate, z.pace.Rate),
-		Figures: append([]Figure{
-			{Key: "cpu_us_per_event_unheard", Label: "CPU of an event nobody hears", Value: perEvent, Unit: Microseconds},
-			{Key: "cpu_us_per_delivery_one", Label: "CPU per delivery beyond that, 1 room", Value: net(a), Unit: Microseconds},
-			{Key: "cpu_us_per_delivery_many", Label: fmt.Sprintf("CPU per delivery beyond that, %d rooms", b.o.Rooms), Value: net(z), Unit: Microseconds},
-			Figure{Key: "ratio", Label: "ratio", Value: ratio(net(z), net(a)), Unit: Times}.
-				atMost(goalRooms, b.raw() && b.o.Crowd >= goalConns && b.o.Rooms == 1000 && a.kept() && z.kept()),
-			{Key: "ratio_gross", Label: "ratio with the events' own cost", Value: ratio(z.perDelivery(), a.perDelivery()), Unit: Times},
+		Figures: append([]report.Figure{
+			{Key: "cpu_us_per_event_unheard", Label: "CPU of an event nobody hears", Value: perEvent, Unit: report.Microseconds},
+			{Key: "cpu_us_per_delivery_one", Label: "CPU per delivery beyond that, 1 room", Value: net(a), Unit: report.Microseconds},
+			{Key: "cpu_us_per_delivery_many", Label: fmt.Sprintf("CPU per delivery beyond that, %d rooms", b.o.Rooms), Value: net(z), Unit: report.Microseconds},
+			report.Figure{Key: "ratio", Label: "ratio", Value: ratio(net(z), net(a)), Unit: report.Times}.
+				Within(goalRooms, b.raw() && b.o.Crowd >= goalConns && b.o.Rooms == 1000 && a.kept() && z.kept()),
+			{Key: "ratio_gross", Label: "ratio with the events' own cost", Value: ratio(z.perDelivery(), a.perDelivery()), Unit: report.Times},
 		}, z.figures()...),
 	}
 	b.add(s)
@@ -265,17 +266,17 @@ func (b *bench) storm(ctx context.Context, f *load.Fleet) error {
 	}
 	counts := t.Counts(f.Expected(sent))
 	cpu := after.server.CPU - before.server.CPU
-	b.add(Section{
+	b.add(report.Section{
 		Scenario: Storm, Title: fmt.Sprintf("%d clients dropped at once, %d events missed each", b.o.Crowd, b.o.Missed), Counts: &counts, Note: troubles(sent, f),
-		Figures: []Figure{
-			Figure{Key: "incomplete", Label: "clients not complete", Value: float64(b.o.Crowd - t.Complete())}.atMost(0, true),
-			{Key: "seconds", Label: "until the last was complete", Value: secs(t.Last() - began), Unit: Seconds},
-			{Key: "complete_p50_ms", Label: "from dialing to complete p50", Value: millis(t.Completion.Quantile(0.5)), Unit: Milliseconds},
-			{Key: "complete_p99_ms", Label: "from dialing to complete p99", Value: millis(t.Completion.Quantile(0.99)), Unit: Milliseconds},
-			{Key: "cpu_s", Label: "CPU", Value: secs(cpu), Unit: Seconds},
-			{Key: "cpu_us_per_client", Label: "CPU per client", Value: ratio(micros(cpu), float64(b.o.Crowd)), Unit: Microseconds},
-			Figure{Key: "nats_reads", Label: "reads of the log", Value: readsAfter - readsBefore}.
-				atMost(float64(b.o.Crowd/goalReads), b.o.Crowd >= goalConns),
+		Figures: []report.Figure{
+			report.Figure{Key: "incomplete", Label: "clients not complete", Value: float64(b.o.Crowd - t.Complete())}.Within(0, true),
+			{Key: "seconds", Label: "until the last was complete", Value: secs(t.Last() - began), Unit: report.Seconds},
+			{Key: "complete_p50_ms", Label: "from dialing to complete p50", Value: millis(t.Completion.Quantile(0.5)), Unit: report.Milliseconds},
+			{Key: "complete_p99_ms", Label: "from dialing to complete p99", Value: millis(t.Completion.Quantile(0.99)), Unit: report.Milliseconds},
+			{Key: "cpu_s", Label: "CPU", Value: secs(cpu), Unit: report.Seconds},
+			{Key: "cpu_us_per_client", Label: "CPU per client", Value: ratio(micros(cpu), float64(b.o.Crowd)), Unit: report.Microseconds},
+			report.Figure{Key: "nats_reads", Label: "reads of the log", Value: readsAfter - readsBefore}.
+				Within(float64(b.o.Crowd/goalReads), b.o.Crowd >= goalConns),
 		},
 	})
 	return nil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tidings/scripts/bench/load"
+	"tidings/scripts/bench/report"
 )
 
 // The goals for rooms of usual size.
@@ -82,13 +83,13 @@ func (b *bench) fanoutSections(f *load.Fleet, conns int, rounds []outcome, base 
 			kind = fmt.Sprintf("bursts of %d", p.Burst)
 		}
 		least := micros(base[i].PerFrame())
-		b.add(Section{
+		b.add(report.Section{
 			Scenario: Fanout, Title: fmt.Sprintf("%d connections, one room, %s, %.0f events/s", conns, kind, p.Rate), Counts: &o.counts, Note: o.note(f),
-			Figures: append([]Figure{
-				{Key: "cpu_us_per_delivery", Label: "CPU per delivery", Value: o.perDelivery(), Unit: Microseconds},
-				{Key: "floor_us_per_delivery", Label: "the floor: write(2)", Value: least, Unit: Microseconds},
-				Figure{Key: "ratio", Label: "ratio", Value: ratio(o.perDelivery(), least), Unit: Times}.
-					atMost(goals[i], b.raw() && conns >= goalRoomConns && b.o.Size == goalSize && o.kept()),
+			Figures: append([]report.Figure{
+				{Key: "cpu_us_per_delivery", Label: "CPU per delivery", Value: o.perDelivery(), Unit: report.Microseconds},
+				{Key: "floor_us_per_delivery", Label: "the floor: write(2)", Value: least, Unit: report.Microseconds},
+				report.Figure{Key: "ratio", Label: "ratio", Value: ratio(o.perDelivery(), least), Unit: report.Times}.
+					Within(goals[i], b.raw() && conns >= goalRoomConns && b.o.Size == goalSize && o.kept()),
 			}, o.figures()...),
 		})
 	}
@@ -120,14 +121,14 @@ func (b *bench) topics(ctx context.Context) error {
 		rounds, note = append(rounds, o), note+o.note(f)
 	}
 	few, many := rounds[0], rounds[1]
-	b.add(Section{
+	b.add(report.Section{
 		Scenario: Topics, Counts: &many.counts, Note: note,
 		Title: fmt.Sprintf("%d connections, %d against %d topics each, %.0f events/s", b.o.Conns, fewTopics, b.o.Topics, many.pace.Rate),
-		Figures: append([]Figure{
-			{Key: "cpu_us_per_delivery_few", Label: fmt.Sprintf("CPU per delivery, %d topics", fewTopics), Value: few.perDelivery(), Unit: Microseconds},
-			{Key: "cpu_us_per_delivery_many", Label: fmt.Sprintf("CPU per delivery, %d topics", b.o.Topics), Value: many.perDelivery(), Unit: Microseconds},
-			Figure{Key: "ratio", Label: "ratio", Value: ratio(many.perDelivery(), few.perDelivery()), Unit: Times}.
-				atMost(goalTopics, b.raw() && b.o.Topics == 50 && b.o.Conns >= goalRoomConns && few.kept() && many.kept()),
+		Figures: append([]report.Figure{
+			{Key: "cpu_us_per_delivery_few", Label: fmt.Sprintf("CPU per delivery, %d topics", fewTopics), Value: few.perDelivery(), Unit: report.Microseconds},
+			{Key: "cpu_us_per_delivery_many", Label: fmt.Sprintf("CPU per delivery, %d topics", b.o.Topics), Value: many.perDelivery(), Unit: report.Microseconds},
+			report.Figure{Key: "ratio", Label: "ratio", Value: ratio(many.perDelivery(), few.perDelivery()), Unit: report.Times}.
+				Within(goalTopics, b.raw() && b.o.Topics == 50 && b.o.Conns >= goalRoomConns && few.kept() && many.kept()),
 		}, many.figures()...),
 	})
 	return nil
@@ -171,15 +172,15 @@ func (b *bench) slow(ctx context.Context) error {
 	}
 	o.counts = o.tally.Counts(f.Expected(o.sent))
 	p99 := func(o outcome) float64 { return millis(o.tally.Latency.Quantile(0.99)) }
-	b.add(Section{
+	b.add(report.Section{
 		Scenario: Slow, Title: fmt.Sprintf("%d readers of which %d stall, %.0f events/s of %d B", b.o.Conns, b.o.Stalled, p.Rate, p.Size), Counts: &o.counts, Note: troubles(o.sent, f),
-		Figures: []Figure{
-			{Key: "latency_p99_ms_calm", Label: "latency p99 of the others, nobody stalls", Value: p99(calm), Unit: Milliseconds},
-			{Key: "latency_p99_ms", Label: "latency p99 of the others", Value: p99(o), Unit: Milliseconds},
-			Figure{Key: "ratio", Label: "ratio", Value: ratio(p99(o), p99(calm)), Unit: Times}.atMost(goalSlow, b.o.Conns >= goalRoomConns),
+		Figures: []report.Figure{
+			{Key: "latency_p99_ms_calm", Label: "latency p99 of the others, nobody stalls", Value: p99(calm), Unit: report.Milliseconds},
+			{Key: "latency_p99_ms", Label: "latency p99 of the others", Value: p99(o), Unit: report.Milliseconds},
+			report.Figure{Key: "ratio", Label: "ratio", Value: ratio(p99(o), p99(calm)), Unit: report.Times}.Within(goalSlow, b.o.Conns >= goalRoomConns),
 			{Key: "behind", Label: "behind when they may read again", Value: float64(behind)},
-			Figure{Key: "incomplete", Label: "not complete in the end", Value: float64(b.o.Conns - o.tally.Complete())}.atMost(0, true),
-			{Key: "catch_up_s", Label: "until all were complete", Value: secs(max(o.tally.Last()-released, 0)), Unit: Seconds},
+			report.Figure{Key: "incomplete", Label: "not complete in the end", Value: float64(b.o.Conns - o.tally.Complete())}.Within(0, true),
+			{Key: "catch_up_s", Label: "until all were complete", Value: secs(max(o.tally.Last()-released, 0)), Unit: report.Seconds},
 		},
 	})
 	return nil
@@ -204,17 +205,17 @@ func (b *bench) latency(ctx context.Context) error {
 		return err
 	}
 	l := &o.tally.Latency
-	q := func(key, label string, v time.Duration) Figure {
-		return Figure{Key: key, Label: label, Value: millis(v), Unit: Milliseconds}
+	q := func(key, label string, v time.Duration) report.Figure {
+		return report.Figure{Key: key, Label: label, Value: millis(v), Unit: report.Milliseconds}
 	}
-	b.add(Section{
+	b.add(report.Section{
 		Scenario: Latency, Title: fmt.Sprintf("1 subscriber, %d events/s", latencyRate), Counts: &o.counts, Note: o.note(f),
-		Figures: []Figure{
-			q("latency_p50_ms", "p50", l.Quantile(0.5)).atMost(goalLatencyP50, true),
-			q("latency_p99_ms", "p99", l.Quantile(0.99)).atMost(goalLatencyP99, true),
+		Figures: []report.Figure{
+			q("latency_p50_ms", "p50", l.Quantile(0.5)).Within(goalLatencyP50, true),
+			q("latency_p99_ms", "p99", l.Quantile(0.99)).Within(goalLatencyP99, true),
 			q("latency_max_ms", "longest", l.Max()),
 			q("late_p99_ms", "behind schedule p99", o.sent.Late.Quantile(0.99)),
-			{Key: "cpu_us_per_delivery", Label: "CPU per event, publishing included", Value: o.perDelivery(), Unit: Microseconds},
+			{Key: "cpu_us_per_delivery", Label: "CPU per event, publishing included", Value: o.perDelivery(), Unit: report.Microseconds},
 		},
 	})
 	return nil

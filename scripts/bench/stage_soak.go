@@ -10,6 +10,7 @@ import (
 
 	"tidings/scripts/bench/churn"
 	"tidings/scripts/bench/load"
+	"tidings/scripts/bench/report"
 	"tidings/shared/auth"
 )
 
@@ -118,8 +119,8 @@ func (b *bench) soak(ctx context.Context) error {
 		return err
 	}
 	s := b.soakSection(cfg, res, [3]memory{begin, peak, end})
-	s.Figures = append(s.Figures, Figure{
-		Key: "cpu_percent", Label: "CPU, of one core", Value: 100 * ratio(secs(after.server.CPU-before.server.CPU), secs(took)), Unit: Percent,
+	s.Figures = append(s.Figures, report.Figure{
+		Key: "cpu_percent", Label: "CPU, of one core", Value: 100 * ratio(secs(after.server.CPU-before.server.CPU), secs(took)), Unit: report.Percent,
 	})
 	counts := sum(warm.Counts, res.Counts)
 	s.Counts, s.Note = &counts, soakNote(ledger, warm, res)
@@ -243,44 +244,46 @@ func (b *bench) calm(ctx context.Context, begin *memory) (memory, error) {
 }
 
 // soakSection lays out what a soak found: at the beginning, at the peak and in the end.
-func (b *bench) soakSection(cfg churn.Config, r churn.Result, m [3]memory) Section {
+func (b *bench) soakSection(cfg churn.Config, r churn.Result, m [3]memory) report.Section {
 	names := make([]string, len(b.transports))
 	for i, t := range b.transports {
 		names[i] = string(t)
 	}
-	s := Section{Scenario: Soak, Title: fmt.Sprintf(
+	s := report.Section{Scenario: Soak, Title: fmt.Sprintf(
 		"%d restless clients in %d rooms over %s for %v, %.0f events/s", cfg.Conns, b.o.Rooms, strings.Join(names, " and "), b.o.For, cfg.Rate,
 	)}
 	limits := m[0].limits()
 	for _, row := range []struct {
 		key, label string
-		unit       Unit
+		unit       report.Unit
 		of         func(memory) float64
 	}{
-		{"rss_bytes", "resident memory", Bytes, func(m memory) float64 { return m.rss }},
-		{"heap_bytes", "heap in use", Bytes, func(m memory) float64 { return m.heap }},
-		{"goroutines", "goroutines", Count, func(m memory) float64 { return m.goroutines }},
-		{"descriptors", "descriptors", Count, func(m memory) float64 { return m.descriptors }},
-		{"connections", "connections", Count, func(m memory) float64 { return m.connections }},
+		{"rss_bytes", "resident memory", report.Bytes, func(m memory) float64 { return m.rss }},
+		{"heap_bytes", "heap in use", report.Bytes, func(m memory) float64 { return m.heap }},
+		{"goroutines", "goroutines", report.Count, func(m memory) float64 { return m.goroutines }},
+		{"descriptors", "descriptors", report.Count, func(m memory) float64 { return m.descriptors }},
+		{"connections", "connections", report.Count, func(m memory) float64 { return m.connections }},
 	} {
 		s.Figures = append(
 			s.Figures,
-			Figure{Key: row.key + "_begin", Label: row.label + ", beginning", Value: row.of(m[0]), Unit: row.unit},
-			Figure{Key: row.key + "_peak", Label: row.label + ", peak", Value: row.of(m[1]), Unit: row.unit},
-			Figure{Key: row.key + "_end", Label: row.label + ", end", Value: row.of(m[2]), Unit: row.unit}.must(row.of(limits)),
+			report.Figure{Key: row.key + "_begin", Label: row.label + ", beginning", Value: row.of(m[0]), Unit: row.unit},
+			report.Figure{Key: row.key + "_peak", Label: row.label + ", peak", Value: row.of(m[1]), Unit: row.unit},
+			report.Figure{Key: row.key + "_end", Label: row.label + ", end", Value: row.of(m[2]), Unit: row.unit}.Bound(row.of(limits)),
 		)
 	}
-	count := func(key, label string, n uint64) Figure { return Figure{Key: key, Label: label, Value: float64(n)} }
+	count := func(key, label string, n uint64) report.Figure {
+		return report.Figure{Key: key, Label: label, Value: float64(n)}
+	}
 	d := r.Deeds
 	s.Figures = append(
 		s.Figures,
 		count("joined", "came for the first time", d.Joined), count("left", "left for good", d.Left), count("cut", "dropped without a word", d.Cut),
 		count("closed", "closed", d.Closed), count("returned", "came back with a cursor", d.Returned), count("stalled", "stalled", d.Stalled),
 		count("deaf", "never read", d.Deaf), count("abandoned", "strangers who cut their request short", d.Abandoned),
-		count("refused", "strangers refused", d.Refused), count("admitted", "strangers not refused", d.Admitted).must(0),
-		Figure{Key: "latency_p50_ms", Label: "latency p50", Value: millis(r.Latency.Quantile(0.5)), Unit: Milliseconds},
-		Figure{Key: "latency_p99_ms", Label: "latency p99", Value: millis(r.Latency.Quantile(0.99)), Unit: Milliseconds},
-		Figure{Key: "late_p99_ms", Label: "behind schedule p99", Value: millis(r.Late.Quantile(0.99)), Unit: Milliseconds},
+		count("refused", "strangers refused", d.Refused), count("admitted", "strangers not refused", d.Admitted).Bound(0),
+		report.Figure{Key: "latency_p50_ms", Label: "latency p50", Value: millis(r.Latency.Quantile(0.5)), Unit: report.Milliseconds},
+		report.Figure{Key: "latency_p99_ms", Label: "latency p99", Value: millis(r.Latency.Quantile(0.99)), Unit: report.Milliseconds},
+		report.Figure{Key: "late_p99_ms", Label: "behind schedule p99", Value: millis(r.Late.Quantile(0.99)), Unit: report.Milliseconds},
 	)
 	return s
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tidings/scripts/bench/load"
+	"tidings/scripts/bench/notices"
 	"tidings/scripts/bench/server"
 	"tidings/shared/auth"
 	"tidings/shared/natsx"
@@ -52,6 +53,11 @@ type target struct {
 	conn    *natsx.Conn // nil when publishing over HTTP
 	publish load.Publisher
 	ours    bool // the streams at an external NATS are this run's own
+
+	// Of notify.
+	broker *server.NATS
+	books  *notices.Books
+	sink   *notices.Sink
 }
 
 // openTarget finds or starts the server and connects a publisher to it.
@@ -66,15 +72,24 @@ func openTarget(ctx context.Context, o *Options) (*target, error) {
 		if o.NATS != "" { // somebody's own NATS: stay apart from what is in it
 			prefix, t.ours = fmt.Sprintf("bench-%08x", t.run), true
 		}
-		s, err := server.Start(ctx, server.Config{Program: o.Program, Args: arguments(o, prefix), NATS: o.NATS, Progress: o.Progress})
+		cfg := server.Config{Program: o.Program, Args: arguments(o, prefix), NATS: o.NATS, Progress: o.Progress}
+		if o.notify() {
+			if err := t.openNotices(ctx, o, &cfg); err != nil {
+				return nil, errors.Join(err, t.close())
+			}
+		}
+		s, err := server.Start(ctx, cfg)
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(err, t.close())
 		}
 		t.server, t.url, t.admin, t.pid = s, "http://"+s.HTTP, s.Admin, s.PID()
 		t.secret, t.audience, t.issuer = s.Secret, "", ""
 		if o.NATS == "" {
 			t.nats = "nats://" + s.NATS
 		}
+	}
+	if t.broker != nil {
+		t.nats = t.broker.URL
 	}
 	t.addr = strings.TrimPrefix(t.url, "http://")
 	err := t.openPublisher(ctx, o, prefix)
@@ -140,6 +155,11 @@ func (t *target) token(i int) (string, error) {
 	return t.mint(fmt.Sprintf("bench-%d", i), []string{"room.bench.>"}, nil)
 }
 
+// mintNotify mints the token of who notifies.
+func (t *target) mintNotify() (string, error) {
+	return auth.Mint([]byte(t.secret.Reveal()), auth.Claims{User: "bench", Notify: true, TTL: tokenTTL, Audience: t.audience, Issuer: t.issuer}, time.Now())
+}
+
 func (t *target) mint(user string, sub, pub []string) (string, error) {
 	return auth.Mint([]byte(t.secret.Reveal()), auth.Claims{
 		User: user, Sub: sub, Pub: pub, TTL: tokenTTL, Audience: t.audience, Issuer: t.issuer,
@@ -157,6 +177,12 @@ func (t *target) close() error {
 			errs = append(errs, t.sweep())
 		}
 		t.conn.Close()
+	}
+	if t.broker != nil {
+		errs = append(errs, t.broker.Stop())
+	}
+	if t.sink != nil {
+		errs = append(errs, t.sink.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -86,8 +86,7 @@ func (s *TicketStore) Take(ctx context.Context, key string) ([]byte, error) {
 		return nil, fmt.Errorf("take a ticket: %w", natsx.Classify(err))
 	}
 	err = s.kv.Delete(ctx, key, jetstream.LastRevision(entry.Revision()))
-	var api *jetstream.APIError
-	if errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {
+	if natsx.Raced(err) {
 		return nil, auth.ErrNoTicket
 	}
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tidings/services/notifier/deliver"
+	"tidings/services/notifier/people"
 	"tidings/services/notifier/route"
 	"tidings/shared/httpx"
 	"tidings/shared/ledger"
@@ -49,24 +50,46 @@ type candidate struct {
 	users        []string
 }
 
+// draft is a notification that was parsed, or why it cannot be.
+type draft struct {
+	notification route.Notification
+	err          error
+}
+
 // check parses and checks notifications. Either all are sound, or the error tells what
 // is wrong; nothing has been stored then.
 func (n *Notifier) check(ctx context.Context, documents []json.RawMessage, batch bool) ([]candidate, error) {
+	drafts := make([]draft, len(documents))
+	var ask []string
+	for i, doc := range documents {
+		d := &drafts[i]
+		if d.notification, d.err = route.ParseNotification(doc, n.cfg.Now()); d.err == nil {
+			ask = append(ask, unexplained(d.notification)...)
+		}
+	}
+	// They are looked up together: that is one question, whatever the batch.
+	known, err := n.people.Many(ctx, ask)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]candidate, 0, len(documents))
 	all := &route.FaultsError{What: "notification"}
 	seen := map[string]int{}
-	for i, doc := range documents {
+	for i, d := range drafts {
 		prefix := ""
 		if batch {
 			prefix = "[" + strconv.Itoa(i) + "]."
 		}
-		c, err := n.checkOne(ctx, doc)
-		if faults, ok := errors.AsType[*route.FaultsError](err); ok {
+		c := candidate{notification: d.notification}
+		if d.err == nil {
+			c.users, d.err = n.checkOne(ctx, d.notification, known)
+		}
+		if faults, ok := errors.AsType[*route.FaultsError](d.err); ok {
 			all.Add(prefix, faults)
 			continue
 		}
-		if err != nil {
-			return nil, within(prefix, err)
+		if d.err != nil {
+			return nil, within(prefix, d.err)
 		}
 		if first, twice := seen[c.notification.ID]; twice && c.notification.ID != "" {
 			all.Add(prefix, &route.FaultsError{Faults: []route.Fault{{Param: "id", Code: route.CodeDuplicate, Detail: "is that of [" + strconv.Itoa(first) + "], too"}}})
@@ -80,6 +103,16 @@ func (n *Notifier) check(ctx context.Context, documents []json.RawMessage, batch
 	return out, nil
 }
 
+// unexplained are the users of whom the sender says nothing else: they must be on file.
+func unexplained(p route.Notification) (users []string) {
+	for _, to := range p.To {
+		if to.Topic == "" && to.Person == (route.Person{User: to.User}) {
+			users = append(users, to.User)
+		}
+	}
+	return users
+}
+
 // within names the element of a batch in a problem.
 func within(prefix string, err error) error {
 	p, ok := errors.AsType[*httpx.Problem](err)
@@ -89,13 +122,9 @@ func within(prefix string, err error) error {
 	return p.WithParam(prefix + p.Param)
 }
 
-// checkOne parses one notification and checks what only this installation knows: its
-// categories, templates and people.
-func (n *Notifier) checkOne(ctx context.Context, doc []byte) (candidate, error) {
-	parsed, err := route.ParseNotification(doc, n.cfg.Now())
-	if err != nil {
-		return candidate{}, err
-	}
+// checkOne checks what only this installation knows: its categories, templates and
+// people. It returns whom the notification goes to.
+func (n *Notifier) checkOne(ctx context.Context, parsed route.Notification, known map[string]people.Record) ([]string, error) {
 	var faults []route.Fault
 	if _, ok := n.cfg.Categories[parsed.Category]; parsed.Category != "" && !ok {
 		faults = append(faults, route.Fault{Param: "category", Code: "unknown_category", Detail: "is none of this installation's"})
@@ -103,9 +132,9 @@ func (n *Notifier) checkOne(ctx context.Context, doc []byte) (candidate, error) 
 	if parsed.Repeat != nil && n.deliver.Next(parsed, parsed.At.Add(-time.Nanosecond)).IsZero() {
 		faults = append(faults, route.Fault{Param: "repeat", Code: route.CodeExpired, Detail: "would not come before \"expires\""})
 	}
-	users, more, err := n.checkRecipients(ctx, parsed)
+	users, more, err := n.checkRecipients(ctx, parsed, known)
 	if err != nil {
-		return candidate{}, err
+		return nil, err
 	}
 	faults = append(faults, more...)
 	if len(faults) == 0 {
@@ -114,24 +143,14 @@ func (n *Notifier) checkOne(ctx context.Context, doc []byte) (candidate, error) 
 	if len(faults) > 0 {
 		e := &route.FaultsError{What: "notification"}
 		e.Add("", &route.FaultsError{Faults: faults})
-		return candidate{}, e
+		return nil, e
 	}
-	return candidate{parsed, users}, nil
+	return users, nil
 }
 
 // checkRecipients finds everybody a notification goes to. A user is known if they are
 // on file or if the sender says something about them; a topic if anybody is in it.
-func (n *Notifier) checkRecipients(ctx context.Context, p route.Notification) (users []string, faults []route.Fault, err error) {
-	var ask []string
-	for _, to := range p.To {
-		if to.Topic == "" && to.Person == (route.Person{User: to.User}) {
-			ask = append(ask, to.User)
-		}
-	}
-	known, err := n.people.Many(ctx, ask)
-	if err != nil {
-		return nil, nil, err
-	}
+func (n *Notifier) checkRecipients(ctx context.Context, p route.Notification, known map[string]people.Record) (users []string, faults []route.Fault, err error) {
 	users, nobody, err := n.deliver.Recipients(ctx, p)
 	if errors.Is(err, deliver.ErrTooMany) {
 		return nil, []route.Fault{{Param: "to", Code: route.CodeTooMany, Detail: "are over " + strconv.Itoa(deliver.MaxMembers) + " people in all"}}, nil
@@ -224,11 +243,11 @@ func (n *Notifier) acceptOne(ctx context.Context, source string, c candidate) (A
 		}
 	}
 	// Whoever asks again may do so because this was interrupted: it is idempotent.
-	return out, n.begin(ctx, c, &out)
+	return out, n.begin(ctx, c, stored, &out)
 }
 
 // begin begins with a stored notification, now or when its time comes.
-func (n *Notifier) begin(ctx context.Context, c candidate, out *Accepted) error {
+func (n *Notifier) begin(ctx context.Context, c candidate, stored ledger.Entry, out *Accepted) error {
 	now := n.cfg.Now()
 	switch p := c.notification; {
 	case p.Repeat != nil:
@@ -239,7 +258,7 @@ func (n *Notifier) begin(ctx context.Context, c candidate, out *Accepted) error 
 		return n.deliver.PlanBegin(ctx, p)
 	default:
 		out.At = time.Time{}
-		return n.deliver.Begin(ctx, p.ID, c.users, p.Expires)
+		return n.deliver.Begin(ctx, p.ID, stored, c.users, p.Expires)
 	}
 }
 

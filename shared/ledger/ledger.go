@@ -88,8 +88,7 @@ func (l *Ledger) publish(ctx context.Context, m *nats.Msg, after uint64) (uint64
 	var ack *jetstream.PubAck
 	err := l.call(ctx, "publish to "+m.Subject, func(ctx context.Context) (err error) {
 		ack, err = l.conn.JS.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(after))
-		if api, ok := errors.AsType[*jetstream.APIError](err); ok &&
-			(api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {
+		if natsx.Raced(err) {
 			return errConflict
 		}
 		return err

@@ -1,6 +1,7 @@
 package natsx
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -37,15 +39,18 @@ type Bucket struct {
 	kv jetstream.KeyValue
 }
 
-// OpenBucket makes the bucket, or brings an existing one to the configuration. Errors
-// are classified.
+// OpenBucket finds the bucket, or makes it. One that exists stays as it is: to scale it
+// is an operator's decision. Errors are classified.
 func (c *Conn) OpenBucket(ctx context.Context, config jetstream.KeyValueConfig) (*Bucket, error) {
 	b := &Bucket{conn: c, config: config}
 	return b, b.open(ctx)
 }
 
 func (b *Bucket) open(ctx context.Context) error {
-	kv, err := b.conn.JS.CreateOrUpdateKeyValue(ctx, b.config)
+	kv, err := b.conn.JS.KeyValue(ctx, b.config.Bucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		kv, err = b.conn.JS.CreateOrUpdateKeyValue(ctx, b.config)
+	}
 	if err != nil {
 		return fmt.Errorf("bucket %s: %w", b.config.Bucket, Classify(err))
 	}
@@ -84,9 +89,16 @@ func (b *Bucket) Write(ctx context.Context, key string, value []byte, revision u
 	return next, err
 }
 
-// Delete removes a key and what it held before. It may be absent.
+// Delete removes a key and what it held before, and leaves no mark that it was there. It
+// may be absent.
 func (b *Bucket) Delete(ctx context.Context, key string) error {
-	return b.call(ctx, "delete", key, func(ctx context.Context, kv jetstream.KeyValue) error { return kv.Purge(ctx, key) })
+	return b.call(ctx, "delete", key, func(ctx context.Context, kv jetstream.KeyValue) error {
+		s, err := b.conn.JS.Stream(ctx, "KV_"+b.config.Bucket)
+		if err != nil {
+			return err
+		}
+		return s.Purge(ctx, jetstream.WithPurgeSubject("$KV."+b.config.Bucket+"."+key))
+	})
 }
 
 // Keys returns the keys that match a pattern with NATS's wildcards, at most maxKeys of
@@ -110,18 +122,19 @@ func (b *Bucket) Keys(ctx context.Context, pattern string) (keys []string, err e
 }
 
 // Change sets a key's value to what edit makes of the present one, nil if there is
-// none. edit may be called again when somebody else was faster; its error ends Change
-// as it is.
+// none; what stays the same is not written again. edit may be called again when somebody
+// else was faster; its error ends Change as it is.
 func (b *Bucket) Change(ctx context.Context, key string, edit func(value []byte) ([]byte, error)) error {
 	for try := 1; ; try++ {
 		value, revision, err := b.Read(ctx, key)
 		if err != nil {
 			return err
 		}
-		if value, err = edit(value); err != nil {
+		next, err := edit(value)
+		if err != nil || bytes.Equal(next, value) && (next == nil) == (value == nil) {
 			return err
 		}
-		if _, err = b.Write(ctx, key, value, revision); !errors.Is(err, ErrConflict) || try == bucketTries {
+		if _, err = b.Write(ctx, key, next, revision); !errors.Is(err, ErrConflict) || try == bucketTries {
 			return err
 		}
 		select {
@@ -145,7 +158,7 @@ func (b *Bucket) call(ctx context.Context, what, key string, do func(context.Con
 	switch {
 	case err == nil:
 		return nil
-	case raced(err):
+	case Raced(err):
 		err = ErrConflict
 	}
 	return fmt.Errorf("%s in bucket %s: %w", what, b.config.Bucket, Classify(err))
@@ -158,17 +171,26 @@ func (b *Bucket) once(ctx context.Context, key string, do func(context.Context, 
 	return b.conn.Guard(ctx, func(ctx context.Context) error { return do(ctx, kv) }, "$KV."+b.config.Bucket+"."+key)
 }
 
-// gone reports whether an error is what a bucket that was deleted answers.
+// gone reports whether an error is what a bucket that was deleted answers: nobody
+// answers a direct read of it.
 func gone(err error) bool {
-	return errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrBucketNotFound)
+	for _, is := range []error{
+		nats.ErrNoResponders, nats.ErrStreamNotFound, jetstream.ErrNoStreamResponse, jetstream.ErrStreamNotFound, jetstream.ErrBucketNotFound,
+	} {
+		if errors.Is(err, is) {
+			return true
+		}
+	}
+	return false
 }
 
-// raced reports whether an error is a refused condition.
-func raced(err error) bool {
+// Raced reports whether an error says that a condition on the last message of a subject
+// did not hold: somebody else stored something meanwhile.
+func Raced(err error) bool {
 	if errors.Is(err, jetstream.ErrKeyExists) {
 		return true
 	}
-	var api *jetstream.APIError
-	return errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
 		api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }

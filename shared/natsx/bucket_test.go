@@ -60,13 +60,32 @@ func TestBucket(t *testing.T) {
 	if _, err := b.Write(t.Context(), "k", []byte("3"), 0); err != nil {
 		t.Errorf("a deleted key can't be made again: %v", err)
 	}
-	if err := conn.JS.DeleteKeyValue(t.Context(), "b"); err != nil {
+	for name, first := range map[string]func() error{
+		"read":   func() error { _, _, err := b.Read(t.Context(), "k"); return err },
+		"keys":   func() error { _, err := b.Keys(t.Context(), "k.*"); return err },
+		"delete": func() error { return b.Delete(t.Context(), "k") },
+		"change": func() error {
+			return b.Change(t.Context(), "k", func([]byte) ([]byte, error) { return []byte("4"), nil })
+		},
+	} {
+		if err := conn.JS.DeleteKeyValue(t.Context(), "b"); err != nil {
+			t.Fatal(err)
+		}
+		if err := first(); err != nil {
+			t.Errorf("%s: the bucket was not made again: %v", name, err)
+		}
+	}
+	if _, err := b.Write(t.Context(), "gone", []byte("x"), 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Write(t.Context(), "k", []byte("4"), 0); err != nil {
-		t.Errorf("the bucket was not made again: %v", err)
+	if err := b.Delete(t.Context(), "gone"); err != nil {
+		t.Fatal(err)
 	}
-	if v, _, err := b.Read(t.Context(), "k"); string(v) != "4" || err != nil {
-		t.Errorf("after it was: %q, %v", v, err)
+	s, err := conn.JS.Stream(t.Context(), "KV_b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.GetLastMsgForSubject(t.Context(), "$KV.b.gone"); !errors.Is(err, jetstream.ErrMsgNotFound) {
+		t.Errorf("a deleted key leaves a mark: %v", err)
 	}
 }

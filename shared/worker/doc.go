@@ -32,9 +32,10 @@
 // # Concurrency
 //
 // A Queue and a Metrics are safe for concurrent use. Enqueue stores some jobs at a time,
-// each in a goroutine it waits for. Worker.Run owns one goroutine for each of
-// Config.Concurrency jobs, one for each job in hand that tells NATS so, one that watches
-// the connection and one that keeps the drain's time; it returns after all have ended,
-// so it waits for a Sender that does not heed its context. Jobs are begun in the order
-// of the queue and may end in any; the receipts of one job are in order.
+// each in a goroutine it waits for. Worker.Run takes jobs from the queue in the goroutine
+// that calls it, and owns one for each of the Config.Concurrency jobs it does at once, one
+// for each job in hand that tells NATS so, one that watches the connection and one that
+// keeps the drain's time; it returns after all have ended, so it waits for a Sender that
+// does not heed its context. Jobs are begun in the order of the queue and may end in any;
+// the receipts of one job are in order.
 package worker

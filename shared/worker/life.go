@@ -71,12 +71,12 @@ func (p *pulls) end() {
 	p.renew()
 }
 
-// context returns the context of one request.
-func (p *pulls) context(parent context.Context) (context.Context, context.CancelFunc) {
+// context returns the context of one request that waits for so long.
+func (p *pulls) context(parent context.Context, wait time.Duration) (context.Context, context.CancelFunc) {
 	p.mu.Lock()
 	all := p.all
 	p.mu.Unlock()
-	ctx, cancel := context.WithTimeout(parent, pullWait)
+	ctx, cancel := context.WithTimeout(parent, wait)
 	stop := context.AfterFunc(all, cancel)
 	return ctx, func() { stop(); cancel() }
 }

@@ -147,14 +147,10 @@ func (q *Queue) publish(ctx context.Context, m *nats.Msg, opts ...jetstream.Publ
 
 // refused names the refusals of the store that are answers.
 func refused(err error) error {
-	var api *jetstream.APIError
-	if !errors.As(err, &api) {
-		return nil
-	}
-	switch {
-	case api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence, api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant:
+	if natsx.Raced(err) {
 		return errConflict
-	case api.ErrorCode == codeStoreFailed && strings.Contains(api.Description, perSubject):
+	}
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == codeStoreFailed && strings.Contains(api.Description, perSubject) {
 		return errWaiting
 	}
 	return nil

@@ -17,18 +17,18 @@ import (
 )
 
 const (
-	// MaxConcurrency is the most jobs that one worker has in hand. NATS takes 512
-	// waiting requests for jobs from all workers of a channel.
+	// MaxConcurrency is the most jobs that one worker has in hand: beyond it another
+	// process helps more.
 	MaxConcurrency = 128
 	// maxRetrying is how many jobs of a channel may wait for their next attempt or be in
 	// hand. More of them hold new ones back: by then something is wrong with the
 	// channel, and NATS keeps these in memory.
 	maxRetrying = 100_000
-	// pullWait is how long one request for a job waits. Each idle goroutine sends one in
-	// that time, and hears pullHeartbeat from the server.
-	pullWait = 30 * time.Second
-	// pullHeartbeat finds a request that the server has forgotten, in twice its time.
-	pullHeartbeat = 5 * time.Second
+	// pullWait is how long one request for jobs waits: an idle worker sends one in that
+	// time. nats.go has the server tell of itself meanwhile, so a request that was
+	// forgotten is found. While jobs come it is busyWait, too short for that, since nats.go
+	// holds on to each request that has it for ten seconds after its end.
+	pullWait, busyWait = 30 * time.Second, 5 * time.Second
 	// firstRetry and lastRetry bound the pauses after NATS failed.
 	firstRetry, lastRetry = 50 * time.Millisecond, 2 * time.Second
 	// settleWait is how long a worker that stops tries to store what its last attempts
@@ -163,9 +163,11 @@ func (w *Worker) Run(ctx context.Context) error {
 			}
 		}
 	})
+	idle, jobs := make(chan struct{}, w.cfg.Concurrency), make(chan jetstream.Msg)
 	for range w.cfg.Concurrency {
-		slots.Go(func() { w.slot(l, pulls) })
+		slots.Go(func() { w.slot(l, idle, jobs) })
 	}
+	w.handOut(l, pulls, idle, jobs)
 	slots.Wait()
 	close(done)
 	watch.Wait()
@@ -186,47 +188,86 @@ func (w *Worker) connected() {
 	w.since, w.consumer = time.Now(), nil
 }
 
-// slot does one job after the other.
-func (w *Worker) slot(l *life, p *pulls) {
-	for pause := firstRetry; l.taking.Err() == nil; {
-		m, err := w.pull(l.taking, p)
+// slot does one job after the other. It says so when it has none.
+func (w *Worker) slot(l *life, idle chan<- struct{}, jobs <-chan jetstream.Msg) {
+	for {
+		idle <- struct{}{} // never full
+		m, more := <-jobs
+		if !more {
+			return
+		}
+		w.deliver(l, m)
+	}
+}
+
+// handOut gives jobs to the slots until none are to be taken any more. It asks for as
+// many at once as there are idle slots: when there is much to do, each request brings
+// some, and a job never waits here for others to be done.
+func (w *Worker) handOut(l *life, p *pulls, idle <-chan struct{}, jobs chan<- jetstream.Msg) {
+	defer close(jobs)
+	for n, got, pause := 0, 0, firstRetry; ; {
+		if n == 0 {
+			select {
+			case <-idle:
+				n++
+			case <-l.taking.Done():
+			}
+		}
+		for ; len(idle) > 0; n++ {
+			<-idle // nobody else takes of it
+		}
+		if l.taking.Err() != nil {
+			return
+		}
+		var err error
+		got, err = w.pull(l.taking, p, n, got > 0, jobs)
+		n -= got
 		if err != nil {
 			sleep(l.taking, pause/2+rand.N(pause/2))
 			pause = min(2*pause, lastRetry)
 			continue
 		}
 		pause = firstRetry
-		if m != nil {
-			w.deliver(l, m)
-		}
 	}
 }
 
-// pull waits for a job; nil means that none came.
-func (w *Worker) pull(ctx context.Context, p *pulls) (jetstream.Msg, error) {
+// pull waits for up to n jobs, hands them out as they come, and returns how many did.
+// busy says that some have just come.
+func (w *Worker) pull(ctx context.Context, p *pulls, n int, busy bool, jobs chan<- jetstream.Msg) (got int, err error) {
 	c, err := w.ensure(ctx)
 	if err != nil {
 		w.tell(ctx, err)
-		return nil, err
+		return 0, err
 	}
-	ctx, cancel := p.context(ctx)
+	wait := pullWait
+	if busy {
+		wait = busyWait
+	}
+	ctx, cancel := p.context(ctx, wait)
 	defer cancel()
-	m, err := c.Next(jetstream.FetchContext(ctx), jetstream.FetchHeartbeat(pullHeartbeat))
+	batch, err := c.Fetch(n, jetstream.FetchContext(ctx))
+	if err == nil {
+		for m := range batch.Messages() {
+			jobs <- m
+			got++
+		}
+		err = batch.Error()
+	}
 	switch {
-	case m != nil:
+	case err == nil:
 		w.tell(ctx, nil)
-		return m, nil
+		return got, nil
 	case ctx.Err() != nil, errors.Is(err, nats.ErrTimeout):
-		return nil, nil
+		return got, nil
 	}
 	w.mu.Lock()
 	if w.consumer == c {
 		w.consumer = nil
 	}
 	w.mu.Unlock()
-	err = fmt.Errorf("wait for a job: %w", natsx.Classify(err))
+	err = fmt.Errorf("wait for jobs: %w", natsx.Classify(err))
 	w.tell(ctx, err)
-	return nil, err
+	return got, err
 }
 
 // ensure returns the channel's consumer and makes it, and the streams, if needed.

@@ -7,27 +7,19 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
-	"time"
 
 	"tidings/shared/auth"
 	"tidings/shared/telemetry"
-)
-
-const (
-	// startTime bounds the start of a server, stopTime its stop; after that it is killed.
-	startTime = 30 * time.Second
-	stopTime  = 15 * time.Second
-	// askEvery is how often a starting server is asked whether it is ready.
-	askEvery = 20 * time.Millisecond
 )
 
 // Config says what to start.
 type Config struct {
 	// Program is the command line that starts this program; "up …" is appended to it.
 	Program []string
+	// Services are the services of the server; none means an edge and a producer.
+	Services []string
 	// Args are settings beside the addresses and the directory.
 	Args []string
 	// NATS is the URL of the NATS server to use; empty embeds one.
@@ -48,10 +40,7 @@ type Server struct {
 	// Secret signs the tokens that it takes.
 	Secret telemetry.Secret
 
-	cmd    *exec.Cmd
-	dir    string
-	exited chan struct{}
-	err    error // of the process; read it after exited
+	*child
 }
 
 // Start starts a server and waits until it is ready.
@@ -64,32 +53,66 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	s := &Server{
-		HTTP: ports[0], Admin: Admin("http://" + ports[1]), NATS: ports[2], dir: dir,
-		Secret: telemetry.Secret(auth.GenerateSecret()), exited: make(chan struct{}),
+	s := &Server{HTTP: ports[0], Admin: Admin("http://" + ports[1]), NATS: ports[2], Secret: telemetry.Secret(auth.GenerateSecret())}
+	services := cfg.Services
+	if len(services) == 0 {
+		services = []string{"edge", "producer"}
 	}
-	args := append(slices.Clip(cfg.Program[1:]), "up", "edge", "producer", "--http", s.HTTP, "--admin", ports[1], "--data", dir)
+	args := append([]string{"up"}, services...)
+	args = append(args, "--http", s.HTTP, "--admin", ports[1], "--data", dir)
 	if cfg.NATS == "" {
 		args = append(args, "--nats-listen", s.NATS)
 	}
-	// Not killed with ctx: Stop lets it end in its own way.
-	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), cfg.Program[0], append(args, cfg.Args...)...)
-	s.cmd.Env = append(environment(os.Environ()), "TIDINGS_JWT_SECRET="+s.Secret.Reveal())
+	env := []string{"TIDINGS_JWT_SECRET=" + s.Secret.Reveal()}
 	if cfg.NATS != "" {
-		s.cmd.Env = append(s.cmd.Env, "TIDINGS_NATS="+cfg.NATS) // it may hold a password, which arguments would show
+		env = append(env, "TIDINGS_NATS="+cfg.NATS) // it may hold a password, which arguments would show
 	}
-	s.cmd.Stdout, s.cmd.Stderr = io.Discard, cfg.Progress
-	if err := s.cmd.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("start a server: %w", err), os.RemoveAll(dir))
+	if s.child, err = start(ctx, cfg.Program, append(args, cfg.Args...), env, dir, cfg.Progress); err != nil {
+		return nil, err
 	}
-	go func() {
-		s.err = s.cmd.Wait()
-		close(s.exited)
-	}()
-	if err := s.wait(ctx); err != nil {
+	err = s.wait(ctx, func(ctx context.Context) bool {
+		_, err := s.Admin.get(ctx, "/readyz")
+		return err == nil
+	})
+	if err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
+}
+
+// NATS is a NATS server in a child process, on a free port of this machine and a directory
+// of its own, so that its memory and that of the services are told apart. Make one with
+// StartNATS and Stop it.
+type NATS struct {
+	// URL is where it listens.
+	URL string
+
+	*child
+}
+
+// StartNATS starts the program with the words given, an address and a directory, which is
+// to be a NATS server then, and waits until it listens.
+func StartNATS(ctx context.Context, program, words []string, progress io.Writer) (*NATS, error) {
+	ports, err := freePorts(ctx, 1)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "tidings-bench-nats-")
+	if err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	n := &NATS{URL: "nats://" + ports[0]}
+	if n.child, err = start(ctx, program, append(slices.Clip(words), ports[0], dir), nil, dir, progress); err != nil {
+		return nil, err
+	}
+	err = n.wait(ctx, func(ctx context.Context) bool {
+		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", ports[0])
+		return err == nil && c.Close() == nil
+	})
+	if err != nil {
+		return nil, errors.Join(err, n.Stop())
+	}
+	return n, nil
 }
 
 // environment is env without the settings of Tidings, which are for the server of
@@ -121,44 +144,4 @@ func freePorts(ctx context.Context, n int) ([]string, error) {
 		errs = append(errs, l.Close())
 	}
 	return list, errors.Join(errs...)
-}
-
-// wait waits until the server is ready, ends or takes too long.
-func (s *Server) wait(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startTime)
-	defer cancel()
-	tick := time.NewTicker(askEvery)
-	defer tick.Stop()
-	for {
-		if _, err := s.Admin.get(ctx, "/readyz"); err == nil {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-s.exited:
-			return fmt.Errorf("the server ended before it was ready: %w", s.err)
-		case <-ctx.Done():
-			return fmt.Errorf("wait for the server: %w", ctx.Err())
-		}
-	}
-}
-
-// PID is the server's process.
-func (s *Server) PID() int { return s.cmd.Process.Pid }
-
-// Stop ends the server, by force if it does not listen, and removes its directory.
-func (s *Server) Stop() error {
-	var errs []error
-	if err := s.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		errs = append(errs, s.cmd.Process.Kill()) // a system without signals
-	}
-	timer := time.NewTimer(stopTime)
-	defer timer.Stop()
-	select {
-	case <-s.exited:
-	case <-timer.C:
-		errs = append(errs, fmt.Errorf("the server did not stop within %v and was killed", stopTime), s.cmd.Process.Kill())
-		<-s.exited
-	}
-	return errors.Join(append(errs, os.RemoveAll(s.dir))...)
 }

@@ -32,6 +32,9 @@ const (
 	chunk = 100
 	// peopleAtOnce is how many people of a job are dealt with at the same time.
 	peopleAtOnce = 16
+	// maxCarried is the most bytes of a notification that its job brings along, so that
+	// nobody has to read the ledger for it. Those of many jobs are read, once for them all.
+	maxCarried = 4 << 10
 	// rememberedNotifications bounds what is kept of the ledger: the jobs of one
 	// notification come one after the other.
 	rememberedNotifications = 256
@@ -133,12 +136,18 @@ func (d *Deliverer) members(ctx context.Context, topic subject.Topic) ([]string,
 }
 
 // Begin makes the jobs of a notification that is in the ledger and whose time has come.
-// It returns after they are stored. To begin again changes nothing.
-func (d *Deliverer) Begin(ctx context.Context, id string, users []string, expires time.Time) error {
+// The entry is that of the notification, or the zero Entry if it is not at hand. Begin
+// returns after the jobs are stored. To begin again changes nothing.
+func (d *Deliverer) Begin(ctx context.Context, id string, e ledger.Entry, users []string, expires time.Time) error {
 	jobs := make([]worker.Job, 0, len(users)/chunk+1)
 	part := 0
+	var carried *ledger.Entry
+	if len(users) <= chunk && e.Seq > 0 && len(e.Body) <= maxCarried {
+		carried = &ledger.Entry{At: e.At, Body: e.Body}
+	}
 	for some := range slices.Chunk(users, chunk) {
-		j, err := job(id, task{Kind: kindRoute, Part: "routed-" + strconv.Itoa(part), Users: some}, expires)
+		t := task{Kind: kindRoute, Part: "routed-" + strconv.Itoa(part), Users: some, Entry: carried, Seq: e.Seq}
+		j, err := job(id, t, expires)
 		if err != nil {
 			return err
 		}
@@ -162,6 +171,10 @@ type task struct {
 	Channel route.Channel `json:"channel,omitempty"`
 	// Category is that of a digest.
 	Category string `json:"category,omitempty"`
+	// Entry is the notification's own entry of the ledger, nil if it is to be read there,
+	// and Seq its sequence.
+	Entry *ledger.Entry `json:"entry,omitempty"`
+	Seq   uint64        `json:"seq,omitempty"`
 }
 
 // kind is what a task is about.
@@ -199,18 +212,26 @@ func (d *Deliverer) request(ctx context.Context, id string) (request, error) {
 		if e.Kind != ledger.KindRequest {
 			continue
 		}
-		r := request{at: e.At, seq: e.Seq}
-		if err := json.Unmarshal(e.Body, &r.notification); err != nil {
-			return request{}, fmt.Errorf("%w: %w", errStored, err)
+		r, err := requestOf(id, e)
+		if err == nil {
+			d.remember(id, r)
 		}
-		if at := r.notification.At; at.After(r.at) {
-			r.at = at
-		}
-		r.notification.ID = id
-		d.remember(id, r)
-		return r, nil
+		return r, err
 	}
 	return request{}, fmt.Errorf("%w: it has no request", errStored)
+}
+
+// requestOf reads a notification's own entry of the ledger.
+func requestOf(id string, e ledger.Entry) (request, error) {
+	r := request{at: e.At, seq: e.Seq}
+	if err := json.Unmarshal(e.Body, &r.notification); err != nil {
+		return request{}, fmt.Errorf("%w: %w", errStored, err)
+	}
+	if at := r.notification.At; at.After(r.at) {
+		r.at = at
+	}
+	r.notification.ID = id
+	return r, nil
 }
 
 func (d *Deliverer) remember(id string, r request) {

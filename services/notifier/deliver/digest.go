@@ -120,13 +120,9 @@ func remainder(stored ledger.Entry, items []notice.Item) (was, rest []notice.Ite
 // decideDigest asks whether the digest may go now, and sends it, plans it anew or notes
 // why it is dropped.
 func (d *Deliverer) decideDigest(ctx context.Context, r request, digest string, t task, items []notice.Item) (held bool, err error) {
-	known, err := d.cfg.People.Many(ctx, []string{t.User})
+	known, prefs, err := d.about(ctx, []string{t.User})
 	if err != nil {
-		return false, fmt.Errorf("read the person: %w", err)
-	}
-	prefs, err := d.cfg.People.ManyPreferences(ctx, []string{t.User})
-	if err != nil {
-		return false, fmt.Errorf("read the preferences: %w", err)
+		return false, err
 	}
 	who := route.Person{User: t.User}.With(known[t.User].Person)
 	facts := route.Facts{Channels: d.cfg.Channels}

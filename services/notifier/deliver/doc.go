@@ -4,7 +4,8 @@
 // A notification that was accepted is in the ledger. Begin makes jobs of the channel
 // "route" out of it, each for some of its recipients, and a Deliverer is the Sender of
 // that channel, so that the one loop of shared/worker has the retries, the receipts and
-// the dead letters. A job is done in three steps:
+// the dead letters. A small notification is in its job as well, which saves a question.
+// A job is done in three steps:
 //
 //  1. Decide: what is known of the people is read, Route is asked, and what it answers
 //     is stored in the ledger, once. A job that is tried again finds its decisions

@@ -3,7 +3,6 @@ package deliver
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -40,13 +39,10 @@ func OpenHistory(ctx context.Context, conn *natsx.Conn, space subject.Space, rep
 	return &History{b}, nil
 }
 
-// errSame ends a change that changes nothing.
-var errSame = errors.New("nothing changes")
-
 // Change has edit make a new history of the present one, again if somebody else was
 // faster. One that edit returns unchanged is not written.
 func (h *History) Change(ctx context.Context, user, category string, edit func(route.History) (next route.History, changed bool)) error {
-	err := h.bucket.Change(ctx, historyKey(user, category), func(data []byte) ([]byte, error) {
+	return h.bucket.Change(ctx, historyKey(user, category), func(data []byte) ([]byte, error) {
 		var have route.History
 		if data != nil {
 			if err := json.Unmarshal(data, &have); err != nil {
@@ -55,14 +51,10 @@ func (h *History) Change(ctx context.Context, user, category string, edit func(r
 		}
 		next, changed := edit(have)
 		if !changed {
-			return nil, errSame
+			return data, nil
 		}
 		return json.Marshal(next)
 	})
-	if errors.Is(err, errSame) {
-		return nil
-	}
-	return err
 }
 
 func historyKey(user, category string) string {

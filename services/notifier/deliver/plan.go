@@ -94,7 +94,7 @@ func (d *Deliverer) expandAndBegin(ctx context.Context, r request) error {
 	if err != nil {
 		return err
 	}
-	return d.Begin(ctx, r.notification.ID, users, r.notification.Expires)
+	return d.Begin(ctx, r.notification.ID, ledger.Entry{}, users, r.notification.Expires)
 }
 
 // repeat tells a recurring notification once more, as a notification of its own, and

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
+	"tidings/services/notifier/people"
 	"tidings/services/notifier/route"
 	"tidings/shared/ledger"
 	"tidings/shared/worker"
@@ -28,7 +31,7 @@ func (d *Deliverer) send(ctx context.Context, a worker.Attempt) error {
 	if t.Kind == kindFlush {
 		return d.flush(ctx, a.Job.Notification, t)
 	}
-	r, err := d.request(ctx, a.Job.Notification)
+	r, err := d.requestFor(ctx, a.Job.Notification, t)
 	if err != nil {
 		return err
 	}
@@ -38,6 +41,16 @@ func (d *Deliverer) send(ctx context.Context, a worker.Attempt) error {
 	}
 	// An attempt that is not the first may find some of its work done.
 	return d.carryOut(ctx, r, decided, a.Number > 1)
+}
+
+// requestFor returns the notification of a task.
+func (d *Deliverer) requestFor(ctx context.Context, id string, t task) (request, error) {
+	if t.Entry == nil {
+		return d.request(ctx, id)
+	}
+	e := *t.Entry
+	e.Seq = t.Seq
+	return requestOf(id, e)
 }
 
 // decision is what becomes of a notification for one person, as the ledger keeps it.
@@ -88,13 +101,9 @@ func (d *Deliverer) make(ctx context.Context, r request, t task) ([]decision, er
 	if t.Kind == kindResume {
 		users = []string{t.User}
 	}
-	known, err := d.cfg.People.Many(ctx, users)
+	known, prefs, err := d.about(ctx, users)
 	if err != nil {
-		return nil, fmt.Errorf("read the people: %w", err)
-	}
-	prefs, err := d.cfg.People.ManyPreferences(ctx, users)
-	if err != nil {
-		return nil, fmt.Errorf("read the preferences: %w", err)
+		return nil, err
 	}
 	inline := inlined(r.notification)
 	out := make([]decision, len(users))
@@ -109,6 +118,25 @@ func (d *Deliverer) make(ctx context.Context, r request, t task) ([]decision, er
 		return nil
 	})
 	return out, err
+}
+
+// about reads what is known of people and what they prefer, both at once.
+func (d *Deliverer) about(ctx context.Context, users []string) (known map[string]people.Record, prefs map[string]route.Preferences, err error) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		if known, err = d.cfg.People.Many(ctx, users); err != nil {
+			return fmt.Errorf("read the people: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() (err error) {
+		if prefs, err = d.cfg.People.ManyPreferences(ctx, users); err != nil {
+			return fmt.Errorf("read the preferences: %w", err)
+		}
+		return nil
+	})
+	err = g.Wait()
+	return known, prefs, err
 }
 
 // inlined returns what the sender gave of people's addresses.

@@ -158,9 +158,7 @@ func (s *Store) store(ctx context.Context, subj string, e event.Event, after uin
 
 // raced returns errRaced for the store's refusal of a condition.
 func raced(err error) error {
-	var api *jetstream.APIError
-	if errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
-		api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {
+	if natsx.Raced(err) {
 		return errRaced
 	}
 	return nil

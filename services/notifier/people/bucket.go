@@ -160,8 +160,7 @@ func (b *bucket) publish(ctx context.Context, key string, value []byte, opts ...
 	m := &nats.Msg{Subject: b.prefix + key, Data: value}
 	err = b.call(ctx, "write "+b.config.Bucket, m.Subject, func(ctx context.Context) error {
 		ack, err := b.conn.JS.PublishMsg(ctx, m, opts...)
-		if e, ok := errors.AsType[*jetstream.APIError](err); ok &&
-			(e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {
+		if natsx.Raced(err) {
 			return errConflict
 		}
 		if err != nil {

@@ -244,8 +244,7 @@ func (p *Planner) publish(ctx context.Context, m *nats.Msg, opts ...jetstream.Pu
 	var ack *jetstream.PubAck
 	err := p.call(ctx, "publish to "+m.Subject, func(ctx context.Context) (err error) {
 		ack, err = p.conn.JS.PublishMsg(ctx, m, opts...)
-		if api, ok := errors.AsType[*jetstream.APIError](err); ok &&
-			(api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {
+		if natsx.Raced(err) {
 			return errConflict
 		}
 		return err

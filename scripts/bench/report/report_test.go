@@ -1,8 +1,9 @@
-package bench_test
+package report_test
 
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 
@@ -10,22 +11,23 @@ import (
 	"tidings/scripts/bench/load"
 	"tidings/scripts/bench/proc"
 	"tidings/scripts/bench/protocol"
+	"tidings/scripts/bench/report"
 )
 
 // sample is a report with one of everything.
-func sample() *bench.Report {
-	return &bench.Report{
+func sample() *report.Report {
+	return &report.Report{
 		Machine: proc.Machine{CPUs: 2, Model: "Fast", Kernel: "6.1", Load: 0.25}, Transport: protocol.SSE, Publish: "nats", Sink: "raw", Size: 200, Frames: []int{368}, Took: 41.6,
-		Sections: []bench.Section{
+		Sections: []report.Section{
 			{
 				Scenario: bench.Fanout, Title: "1000 connections", Counts: &load.Counts{Expected: 1234567, Delivered: 1234567},
-				Figures: []bench.Figure{
-					{Key: "cpu", Label: "CPU", Value: 7.123, Unit: bench.Microseconds},
-					{Key: "ratio", Label: "ratio", Value: 1.3, Unit: bench.Times, Goal: true, AtMost: 1.25},
-					{Key: "rss", Label: "memory", Value: 2669, Unit: bench.Bytes, Goal: true, AtMost: 20 << 10},
-					{Key: "large", Label: "large", Value: 25 << 10, Unit: bench.Bytes},
+				Figures: []report.Figure{
+					{Key: "cpu", Label: "CPU", Value: 7.123, Unit: report.Microseconds},
+					{Key: "ratio", Label: "ratio", Value: 1.3, Unit: report.Times, Goal: true, AtMost: 1.25},
+					{Key: "rss", Label: "memory", Value: 2669, Unit: report.Bytes, Goal: true, AtMost: 20 << 10},
+					{Key: "large", Label: "large", Value: 25 << 10, Unit: report.Bytes},
 					{Key: "reads", Label: "reads", Value: 3},
-					{Key: "long", Label: "long", Value: 1811.4, Unit: bench.Milliseconds},
+					{Key: "long", Label: "long", Value: 1811.4, Unit: report.Milliseconds},
 				},
 			},
 			{Scenario: bench.Idle, Title: "nothing", Note: "A note."},
@@ -103,7 +105,7 @@ func TestBroken(t *testing.T) {
 	}
 	r.Transport, r.Frames = bench.Both, []int{368, 341}
 	r.Sections[0].Transports = []protocol.Transport{protocol.WebSocket}
-	r.Sections[0].Figures = append(r.Sections[0].Figures, bench.Figure{Label: "held", Value: 60 << 20, Unit: bench.Bytes, Goal: true, AtMost: 50 << 20, Must: true})
+	r.Sections[0].Figures = append(r.Sections[0].Figures, report.Figure{Label: "held", Value: 60 << 20, Unit: report.Bytes, Goal: true, AtMost: 50 << 20, Must: true})
 	var b bytes.Buffer
 	if err := r.WriteText(&b); err != nil {
 		t.Fatal(err)
@@ -116,5 +118,23 @@ func TestBroken(t *testing.T) {
 	}
 	if !r.Broken() {
 		t.Error("a goal that any machine can reach was missed, and nothing is broken")
+	}
+}
+
+func TestMet(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		figure report.Figure
+		want   bool
+	}{
+		{report.Figure{Value: 5}, true},
+		{report.Figure{Value: 5, Goal: true, AtMost: 5}, true},
+		{report.Figure{Value: 5.1, Goal: true, AtMost: 5}, false},
+		{report.Figure{Value: 1, Goal: true}, false},
+		{report.Figure{Value: math.NaN(), Goal: true, AtMost: 5}, false},
+	} {
+		if c.figure.Met() != c.want {
+			t.Errorf("%+v: %v", c.figure, !c.want)
+		}
 	}
 }

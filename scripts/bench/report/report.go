@@ -1,4 +1,4 @@
-package bench
+package report
 
 import (
 	"encoding/json"
@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"tidings/scripts/bench/load"
 	"tidings/scripts/bench/proc"
@@ -47,14 +46,14 @@ type Figure struct {
 // Met says whether the figure reached its goal, or has none.
 func (f Figure) Met() bool { return !f.Goal || f.Value <= f.AtMost }
 
-// atMost adds a goal if the conditions are the goal's.
-func (f Figure) atMost(most float64, applies bool) Figure {
+// Within adds a goal if the conditions are the goal's.
+func (f Figure) Within(most float64, applies bool) Figure {
 	f.Goal, f.AtMost = applies, most
 	return f
 }
 
-// must adds a goal that any machine can reach.
-func (f Figure) must(most float64) Figure {
+// Bound adds a goal that any machine can reach.
+func (f Figure) Bound(most float64) Figure {
 	f.Goal, f.AtMost, f.Must = true, most, true
 	return f
 }
@@ -160,9 +159,11 @@ func (r *Report) WriteText(w io.Writer) error {
 	m := r.Machine
 	fmt.Fprintf(w, "tidings bench · %d × %s · Linux %s · load %.1f\n", m.CPUs, m.Model, m.Kernel, m.Load)
 	frames := strings.ReplaceAll(strings.Trim(fmt.Sprint(r.Frames), "[]"), " ", " and ")
-	fmt.Fprintf(w, "%s, %s sink, published over %s · events of %d B, %s B on the wire\n", r.Transport, r.Sink, r.Publish, r.Size, frames)
+	if frames != "" {
+		fmt.Fprintf(w, "%s, %s sink, published over %s · events of %d B, %s B on the wire\n", r.Transport, r.Sink, r.Publish, r.Size, frames)
+	}
 	for _, s := range r.Sections {
-		if r.Transport == Both && len(s.Transports) == 1 {
+		if len(r.Frames) > 1 && len(s.Transports) == 1 { // both transports, one after the other
 			s.Title = string(s.Transports[0]) + ": " + s.Title
 		}
 		if err := s.write(w); err != nil {
@@ -236,17 +237,4 @@ func thousands(n uint64) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
-}
-
-// micros, millis and secs are durations in a figure's unit.
-func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
-func millis(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
-func secs(d time.Duration) float64   { return d.Seconds() }
-
-// ratio divides, 0 by nothing.
-func ratio(a, b float64) float64 {
-	if b == 0 {
-		return 0
-	}
-	return a / b
 }
