@@ -44,6 +44,7 @@ type notices struct {
 	ledger     *ledger.Ledger
 	suppressed *suppress.List
 	templates  func() *template.Set
+	categories route.Categories
 	inbox      *inbox.Store
 	mailbox    *mailbox.Mailbox // nil except in development
 }
@@ -82,6 +83,9 @@ func (a *App) openNotifications(ctx context.Context, space subject.Space) (err e
 	}
 	if n.templates, err = a.openTemplates(); err != nil {
 		return fmt.Errorf("templates: %w", err)
+	}
+	if n.categories, err = readCategories(s.Categories); err != nil {
+		return fmt.Errorf("categories: %w", err)
 	}
 	boxes := inbox.DefaultLimits()
 	boxes.Replicas, boxes.PerUser, boxes.Age, boxes.EventsAge, boxes.Log = s.Replicas, s.InboxItems, s.InboxAge, s.EventsAge, a.opts.Log
@@ -179,22 +183,24 @@ func (a *App) openMailbox(space subject.Space, authn *auth.Authenticator, events
 	return box, nil
 }
 
-// openNotifier makes the notifier, with its categories from the file if there is one.
+// readCategories reads the file with the categories, or returns those that are built in.
+func readCategories(file string) (route.Categories, error) {
+	if file == "" {
+		return route.DefaultCategories(), nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return route.ParseCategories(data)
+}
+
+// openNotifier makes the notifier.
 func (a *App) openNotifier(ctx context.Context, space subject.Space, authn *auth.Authenticator) (*notifier.Notifier, error) {
 	s := a.opts.Settings
-	var categories route.Categories
-	if s.Categories != "" {
-		data, err := os.ReadFile(s.Categories)
-		if err != nil {
-			return nil, fmt.Errorf("categories: %w", err)
-		}
-		if categories, err = route.ParseCategories(data); err != nil {
-			return nil, fmt.Errorf("categories: %w", err)
-		}
-	}
 	n, err := notifier.New(ctx, notifier.Config{
 		Conn: a.nats, Space: space, Auth: a.localAuth(authn), Queue: a.notices.queue, Ledger: a.notices.ledger, Suppressed: a.notices.suppressed,
-		Templates: a.notices.templates, Inbox: a.notices.inbox, Categories: categories, Channels: []route.Channel{route.Inbox, route.Mail},
+		Templates: a.notices.templates, Inbox: a.notices.inbox, Categories: a.notices.categories, Channels: []route.Channel{route.Inbox, route.Mail},
 		Replicas: s.Replicas, Mesh: a.mesh(space), Node: s.Node, Version: a.opts.Version,
 	}, a.opts.Log.With("service", Notifier), a.metrics, a.notices.jobs)
 	if err != nil {
@@ -223,7 +229,7 @@ func (a *App) openMailer(space subject.Space, providers []telemetry.Secret, rout
 	s := a.opts.Settings
 	cfg := mailer.Config{
 		Providers: providers, From: s.MailFrom, ReplyTo: s.MailReplyTo, Domain: s.MailDomain,
-		PublicURL: cmp.Or(s.AppURL, s.PublicURL), PreferencesURL: s.PreferencesURL, Brand: s.Brand,
+		AppURL: cmp.Or(s.AppURL, s.PublicURL), PreferencesURL: s.PreferencesURL, Brand: s.Brand,
 		Templates: a.notices.templates, Suppressed: a.notices.suppressed, Jobs: a.notices.jobs,
 		Mesh: a.mesh(space), Node: s.Node, Version: a.opts.Version,
 	}
@@ -232,7 +238,7 @@ func (a *App) openMailer(space subject.Space, providers []telemetry.Secret, rout
 	public, secrets := s.PublicURL, s.MailSecrets
 	if a.opts.Dev {
 		cfg.From = cmp.Or(cfg.From, "Tidings <tidings@example.com>")
-		cfg.PublicURL, public = cmp.Or(cfg.PublicURL, a.URL()), cmp.Or(public, a.URL())
+		cfg.AppURL, public = cmp.Or(cfg.AppURL, a.URL()), cmp.Or(public, a.URL())
 		if len(secrets) == 0 {
 			sum := sha256.Sum256([]byte("mail " + s.JWTSecret.Reveal()))
 			secrets = []telemetry.Secret{telemetry.Secret(hex.EncodeToString(sum[:]))}
@@ -248,6 +254,7 @@ func (a *App) openMailer(space subject.Space, providers []telemetry.Secret, rout
 	if len(secrets) > 0 && public != "" {
 		links, err := unsubscribe.New(unsubscribe.Config{
 			Keys: secrets, PublicURL: public, Brand: s.Brand, Actor: unsubscribe.OnList(a.notices.suppressed),
+			Label: func(category string) string { return cmp.Or(a.notices.categories[category].Title, category) },
 		})
 		if err != nil {
 			return nil, fmt.Errorf("unsubscribe: %w", err)

@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -166,11 +167,8 @@ func answered(c echo.Context, v any) error {
 
 // page reads the parameters of a list whose pages are named by sequences.
 func page(c echo.Context) (before uint64, limit int, err error) {
-	limit = defaultPage
-	if s := c.QueryParam("limit"); s != "" {
-		if limit, err = strconv.Atoi(s); err != nil || limit < 1 || limit > maxPage {
-			return 0, 0, httpx.Bad("limit", "bad_limit", fmt.Sprintf("The limit is 1 to %d.", maxPage))
-		}
+	if limit, err = limitOf(c, maxPage); err != nil {
+		return 0, 0, err
 	}
 	if s := c.QueryParam("before"); s != "" {
 		if before, err = strconv.ParseUint(s, 10, 64); err != nil {
@@ -178,6 +176,23 @@ func page(c echo.Context) (before uint64, limit int, err error) {
 		}
 	}
 	return before, limit, nil
+}
+
+// limitOf reads the parameter that says how many a page has.
+func limitOf(c echo.Context, most int) (int, error) {
+	s := c.QueryParam("limit")
+	if s == "" {
+		return defaultPage, nil
+	}
+	limit, err := strconv.Atoi(s)
+	if err != nil || limit < 1 || limit > most {
+		return 0, badLimit(most)
+	}
+	return limit, nil
+}
+
+func badLimit(most int) error {
+	return httpx.Bad("limit", "bad_limit", fmt.Sprintf("The limit is 1 to %d.", most))
 }
 
 // answerNotifications is the question "notifications": {"before","limit"}.
@@ -189,8 +204,9 @@ func (n *Notifier) answerNotifications(ctx context.Context, body []byte) (any, e
 	if err := httpx.DecodeJSON(bytes.NewReader(body), &q); err != nil {
 		return nil, err
 	}
+	q.Limit = cmp.Or(q.Limit, defaultPage)
 	if q.Limit < 1 || q.Limit > maxPage {
-		q.Limit = defaultPage
+		return nil, badLimit(maxPage)
 	}
 	return n.list(ctx, q.Before, q.Limit)
 }

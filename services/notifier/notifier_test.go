@@ -152,6 +152,14 @@ func TestDigest(t *testing.T) {
 		t.Errorf("the digest is %+v", m)
 	}
 	d.becomes(collected.Digest, "ann", route.Mail, "sent")
+	// Of somebody who is not on file there is the address that came along.
+	d.prefer("zoe", `{"categories":{"comments":{"digest":{"window_s":600}}}}`)
+	stranger := d.notify(`{"to":[{"user":"zoe","email":"zoe@example.com"}],"category":"comments","title":"Hello"}`)
+	d.becomes(stranger, "zoe", route.Mail, timeline.Digested)
+	d.clock.set(noon.Add(20 * time.Minute))
+	if m := d.mailed(2)[1]; m.Person.Email != "zoe@example.com" || len(m.Items) != 1 {
+		t.Errorf("the stranger's digest is %+v", m)
+	}
 	again := d.notify(`{"to":["ann"],"category":"comments","title":"Four"}`)
 	if next := d.becomes(again, "ann", route.Mail, timeline.Digested); next.Digest == collected.Digest {
 		t.Error("what comes later is in the digest that was sent")

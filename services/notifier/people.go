@@ -2,9 +2,7 @@ package notifier
 
 import (
 	"bytes"
-	"fmt"
 	"net/http"
-	"strconv"
 
 	"github.com/labstack/echo/v4"
 
@@ -50,21 +48,15 @@ func (n *Notifier) putOwn(c echo.Context, id string, body []byte) error {
 	if err := httpx.DecodeJSON(bytes.NewReader(body), &own); err != nil {
 		return err
 	}
-	record, _, err := n.people.Of(c.Request().Context(), id)
+	record, err := n.people.Edit(c.Request().Context(), id, func(r *people.Record) {
+		if own.Locale != nil {
+			r.Locale = *own.Locale
+		}
+		if own.TZ != nil {
+			r.TZ = *own.TZ
+		}
+	})
 	if err != nil {
-		return problem(err)
-	}
-	record.User = id
-	if own.Locale != nil {
-		record.Locale = *own.Locale
-	}
-	if own.TZ != nil {
-		record.TZ = *own.TZ
-	}
-	if err := record.Check(); err != nil {
-		return err
-	}
-	if err := n.people.Put(c.Request().Context(), record); err != nil {
 		return problem(err)
 	}
 	return answered(c, record)
@@ -109,7 +101,7 @@ func (n *Notifier) erasePerson(c echo.Context) error {
 	return c.NoContent(http.StatusNoContent)
 }
 
-// importPeople is POST /v1/people: an array or NDJSON of people, all or none.
+// importPeople is POST /v1/people: an array or NDJSON of people, checked as a whole.
 func (n *Notifier) importPeople(c echo.Context) error {
 	body, err := httpx.ReadBody(c, people.MaxBatchBytes)
 	if err != nil {
@@ -127,12 +119,9 @@ func (n *Notifier) importPeople(c echo.Context) error {
 
 // listPeople is GET /v1/people?after=&limit=.
 func (n *Notifier) listPeople(c echo.Context) error {
-	limit := defaultPage
-	if s := c.QueryParam("limit"); s != "" {
-		var err error
-		if limit, err = strconv.Atoi(s); err != nil || limit < 1 || limit > people.MaxPage {
-			return httpx.Bad("limit", "bad_limit", fmt.Sprintf("The limit is 1 to %d.", people.MaxPage))
-		}
+	limit, err := limitOf(c, people.MaxPage)
+	if err != nil {
+		return err
 	}
 	list, err := n.people.List(c.Request().Context(), c.QueryParam("after"), limit)
 	if err != nil {

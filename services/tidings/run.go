@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -37,6 +38,9 @@ func runUp(ctx context.Context, p *program, args []string) error {
 	}
 	if err := app.CheckServices(services); err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if !slices.Contains(services, app.Edge) {
+		tuneGC(roomyPercent)
 	}
 	return p.serve(ctx, app.Options{Settings: s, Services: services}, func(*app.App) error { return nil })
 }

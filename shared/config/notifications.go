@@ -69,6 +69,9 @@ func (v *validator) mail() {
 			v.fault("dkim", shown(key)+" "+err.Error())
 		}
 	}
+	if len(s.MailSecrets) > 0 && s.PublicURL == "" && s.BounceDomain == "" {
+		v.fault("mail-secrets", "needs public-url, where links to unsubscribe lead, or bounce-domain, where mails return")
+	}
 	for i, secret := range s.MailSecrets {
 		if len(secret.Reveal()) < minMailSecret {
 			v.fault("mail-secrets", "number "+strconv.Itoa(i+1)+" has under "+strconv.Itoa(minMailSecret)+" bytes")
@@ -86,6 +89,9 @@ func (v *validator) bounces() {
 		if _, err := ParseBounceHook(hook); err != nil {
 			v.fault("bounce-hooks", "number "+strconv.Itoa(i+1)+" "+err.Error())
 		}
+	}
+	if s.BounceDomain != "" && len(s.MailSecrets) == 0 {
+		v.fault("bounce-domain", "needs mail-secrets, which seal the return paths at it")
 	}
 	if (s.BounceListen != "" || s.BounceMaildir != "" || len(s.BounceHooks) > 0) && (s.BounceDomain == "" || len(s.MailSecrets) == 0) {
 		v.fault("bounce-domain", "and mail-secrets must be set for bounces to be taken: without return paths of our own nobody could tell them from forged ones")

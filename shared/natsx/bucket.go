@@ -19,6 +19,8 @@ const (
 	// bucketTries is how often Change starts over because somebody else was faster: with
 	// a pause that grows, far more often than instances could race for one key.
 	bucketTries = 20
+	// bucketWake is how long a bucket that was just made is left alone between two tries.
+	bucketWake = 25 * time.Millisecond
 	// maxKeys bounds the keys of one listing.
 	maxKeys = 100_000
 	// bucketPause is the longest pause after the first such race; it grows evenly.
@@ -151,8 +153,16 @@ func (b *Bucket) call(ctx context.Context, what, key string, do func(context.Con
 	defer cancel()
 	err := b.once(ctx, key, do)
 	if gone(err) {
-		if err = b.open(ctx); err == nil {
-			err = b.once(ctx, key, do)
+		err = b.open(ctx)
+		// A stream answers direct questions a moment after it was made.
+		for try := 0; err == nil || gone(err) && try < bucketTries; try++ {
+			if err = b.once(ctx, key, do); !gone(err) {
+				break
+			}
+			select {
+			case <-time.After(bucketWake):
+			case <-ctx.Done():
+			}
 		}
 	}
 	switch {

@@ -169,8 +169,9 @@ type task struct {
 	Users   []string      `json:"users,omitempty"`
 	User    string        `json:"user,omitempty"`
 	Channel route.Channel `json:"channel,omitempty"`
-	// Category is that of a digest.
-	Category string `json:"category,omitempty"`
+	// Category is that of a digest, Given what a sender gave of the person.
+	Category string       `json:"category,omitempty"`
+	Given    route.Person `json:"given,omitzero"`
 	// Entry is the notification's own entry of the ledger, nil if it is to be read there,
 	// and Seq its sequence.
 	Entry *ledger.Entry `json:"entry,omitempty"`

@@ -38,7 +38,7 @@ func (d *Deliverer) flush(ctx context.Context, id string, t task) error {
 		}
 	}
 	// Whoever comes from now on begins a new digest.
-	err = d.cfg.History.Change(ctx, t.User, t.Category, func(h route.History) (route.History, bool) {
+	err = d.cfg.History.change(ctx, t.User, t.Category, func(h route.History) (route.History, bool) {
 		return h.Sent(t.User, t.Category, t.Channel, id)
 	})
 	if err != nil {
@@ -124,7 +124,7 @@ func (d *Deliverer) decideDigest(ctx context.Context, r request, digest string, 
 	if err != nil {
 		return false, err
 	}
-	who := route.Person{User: t.User}.With(known[t.User].Person)
+	who := route.Person{User: t.User}.With(known[t.User].Person).With(t.Given)
 	facts := route.Facts{Channels: d.cfg.Channels}
 	if who.Email != "" {
 		if facts.Suppressed, err = d.suppressed(ctx, route.Mail, who.Email); err != nil {
@@ -132,7 +132,7 @@ func (d *Deliverer) decideDigest(ctx context.Context, r request, digest string, 
 		}
 	}
 	v := route.Flush(r.notification, who, prefs[t.User], d.cfg.Categories, facts, t.Channel, d.cfg.Now())
-	if err := d.noteDigest(ctx, r, t, v); err != nil {
+	if v, err = d.noteDigest(ctx, r, t, v); err != nil {
 		return false, err
 	}
 	switch v.Verdict {
@@ -141,7 +141,7 @@ func (d *Deliverer) decideDigest(ctx context.Context, r request, digest string, 
 		m.Data, m.Items = nil, items
 		return false, d.enqueueMessage(ctx, v, m, time.Time{}, false)
 	case route.Held:
-		about, err := json.Marshal(digestBody{t.Category})
+		about, err := json.Marshal(digestBody{t.Category, t.Given})
 		if err != nil {
 			return false, fmt.Errorf("json.Marshal: %w", err)
 		}
@@ -153,19 +153,27 @@ func (d *Deliverer) decideDigest(ctx context.Context, r request, digest string, 
 	}
 }
 
-// noteDigest puts the decision into the ledger; the time is part of its name, because a
-// digest may be held and be due again.
-func (d *Deliverer) noteDigest(ctx context.Context, r request, t task, v route.Delivery) error {
+// noteDigest puts the decision into the ledger, and returns the one that is there if it
+// was made before. The time is part of its name, because a digest may be held and be due
+// again.
+func (d *Deliverer) noteDigest(ctx context.Context, r request, t task, v route.Delivery) (route.Delivery, error) {
 	v.Address, v.Why = "", ""
-	body, err := json.Marshal([]decision{{User: t.User, Deliveries: []route.Delivery{v}}})
+	made := []decision{{User: t.User, Deliveries: []route.Delivery{v}}}
+	body, err := json.Marshal(made)
 	if err != nil {
-		return fmt.Errorf("json.Marshal: %w", err)
+		return v, fmt.Errorf("json.Marshal: %w", err)
 	}
-	_, _, err = d.cfg.Ledger.Put(ctx, r.notification.ID, r.seq, ledger.Entry{
+	stored, fresh, err := d.cfg.Ledger.Put(ctx, r.notification.ID, r.seq, ledger.Entry{
 		At: d.cfg.Now().UTC(), Kind: ledger.KindRouted, Part: t.Part, Body: body,
 	})
 	if err != nil {
-		return fmt.Errorf("store the decision: %w", err)
+		return v, fmt.Errorf("store the decision: %w", err)
 	}
-	return nil
+	if fresh {
+		return v, nil
+	}
+	if err := json.Unmarshal(stored.Body, &made); err != nil || len(made) != 1 || len(made[0].Deliveries) != 1 {
+		return v, fmt.Errorf("%w: the decision about a digest", errStored)
+	}
+	return made[0].Deliveries[0], nil
 }

@@ -161,6 +161,8 @@ func resumeTask(e planner.Entry) task {
 // digestBody is what the plan has of a digest.
 type digestBody struct {
 	Category string `json:"category"`
+	// Given is what the sender of the latest notification in it gave of the person.
+	Given route.Person `json:"given,omitzero"`
 }
 
 // collect puts the notification into a digest, and plans to send that. A later one with
@@ -185,7 +187,7 @@ func (d *Deliverer) collect(ctx context.Context, r request, who route.Person, v 
 	if err := d.cfg.Planner.Collect(ctx, v.Digest, key, data); err != nil {
 		return fmt.Errorf("collect: %w", err)
 	}
-	about, err := json.Marshal(digestBody{categoryOf(r.notification)})
+	about, err := json.Marshal(digestBody{categoryOf(r.notification), inlined(r.notification)[who.User]})
 	if err != nil {
 		return fmt.Errorf("json.Marshal: %w", err)
 	}

@@ -39,9 +39,9 @@ func OpenHistory(ctx context.Context, conn *natsx.Conn, space subject.Space, rep
 	return &History{b}, nil
 }
 
-// Change has edit make a new history of the present one, again if somebody else was
+// change has edit make a new history of the present one, again if somebody else was
 // faster. One that edit returns unchanged is not written.
-func (h *History) Change(ctx context.Context, user, category string, edit func(route.History) (next route.History, changed bool)) error {
+func (h *History) change(ctx context.Context, user, category string, edit func(route.History) (next route.History, changed bool)) error {
 	return h.bucket.Change(ctx, historyKey(user, category), func(data []byte) ([]byte, error) {
 		var have route.History
 		if data != nil {

@@ -63,7 +63,7 @@ func (d *Deliverer) fire(ctx context.Context, e planner.Entry) error {
 		}
 		return d.queue(ctx, e.Notification, task{
 			Kind: kindFlush, Part: "flush-" + strconv.FormatInt(e.Due.UnixNano(), 36),
-			User: e.User, Channel: route.Channel(e.Channel), Category: about.Category,
+			User: e.User, Channel: route.Channel(e.Channel), Category: about.Category, Given: about.Given,
 		}, time.Time{})
 	case PlanWake:
 		n, err := strconv.ParseInt(string(e.Body), 10, 64)

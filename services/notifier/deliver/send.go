@@ -172,7 +172,7 @@ func (d *Deliverer) ask(ctx context.Context, r request, t task, who route.Person
 		return next, !same(next, h)
 	}
 	if remembers(d.cfg.Categories.Of(category), prefs.Categories[category]) {
-		err = d.cfg.History.Change(ctx, who.User, category, ask)
+		err = d.cfg.History.change(ctx, who.User, category, ask)
 	} else {
 		ask(route.History{})
 	}

@@ -36,6 +36,9 @@ const (
 	tryGrowth = 8
 	// turns is how many inboxes of a process may be written at once, at the most.
 	turns = 256
+	// healTries and healPause are how often, and how long after each other, a stream that
+	// was just made is asked until it answers.
+	healTries, healPause = 20, 25 * time.Millisecond
 	// contentType is what items and states are.
 	contentType = "application/json"
 )
@@ -174,7 +177,18 @@ func (s *Store) healed(ctx context.Context, what string, do func(context.Context
 	if _, ensureErr := s.ensure(ctx); ensureErr != nil {
 		return err
 	}
-	return s.call(ctx, what, do, subjects...)
+	// A stream answers direct questions a moment after it was made.
+	for range healTries {
+		if err = s.call(ctx, what, do, subjects...); !errors.Is(err, nats.ErrNoResponders) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(healPause):
+		}
+	}
+	return err
 }
 
 // call runs one exchange with NATS within callWait.

@@ -222,26 +222,37 @@ func TestSnooze(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	conn := testkit.NATS(t)
-	s, l := open(t, conn, limits(200)), openLog(t, conn)
-	soon := time.Now().Add(1500 * time.Millisecond)
-	put(t, s, ann, inbox.Item{ID: "a", Collapse: "c"})
-	put(t, s, ann, inbox.Item{ID: "b", Collapse: "c", Expires: soon})
-	put(t, s, ann, inbox.Item{ID: "c", Expires: soon})
-	put(t, s, ann, inbox.Item{ID: "d"})
-	put(t, s, ann, inbox.Item{ID: "e", Expires: soon})
-	if v, err := s.View(t.Context(), ann); err != nil || v.Unread != 4 {
-		t.Errorf("%d unread, %v", v.Unread, err)
+	// The clock stands still, so that it doesn't matter how long it takes to put them.
+	var clock atomic.Int64
+	clock.Store(time.Now().UnixMicro())
+	lim := limits(200)
+	lim.Now = func() time.Time { return time.UnixMicro(clock.Load()) }
+	s, l := open(t, conn, lim), openLog(t, conn)
+	soon, later := lim.Now().Add(1500*time.Millisecond), lim.Now().Add(time.Hour)
+	for user, expires := range map[string]time.Time{ann: soon, "bob": later} {
+		put(t, s, user, inbox.Item{ID: "a", Collapse: "c"})
+		put(t, s, user, inbox.Item{ID: "b", Collapse: "c", Expires: expires})
+		put(t, s, user, inbox.Item{ID: "c", Expires: expires})
+		put(t, s, user, inbox.Item{ID: "d"})
+		put(t, s, user, inbox.Item{ID: "e", Expires: expires})
+	}
+	in := read(t, s, "bob")
+	for at, want := range map[time.Time]int{later.Add(-time.Microsecond): 4, later: 1} {
+		if v := inbox.Fold(in.Items, in.State, at); v.Unread != want {
+			t.Errorf("at %v: %d unread, want %d", at, v.Unread, want)
+		}
 	}
 	testkit.Eventually(t, "two items to go away", func() bool { return len(read(t, s, ann).Items) == 3 })
 	testkit.Eventually(t, "them to go out of the log", func() bool {
 		p, err := l.Range(t.Context(), stream.Query{Pattern: "user.>"})
-		return err == nil && len(p.Entries) == 3
+		return err == nil && len(p.Entries) == 3+5
 	})
+	clock.Store(soon.UnixMicro())
 	if v, err := s.View(t.Context(), ann); err != nil || v.Unread != 1 || v.Entries[0].ID != "d" {
 		t.Errorf("%+v, %v", v, err)
 	}
 	n, fresh, err := s.Put(t.Context(), ann, note(1), false) // the last one is gone
-	if in := read(t, s, ann); err != nil || !fresh || n <= in.Items[2].N || len(in.Items) != 4 {
+	if in = read(t, s, ann); err != nil || !fresh || n <= in.Items[2].N || len(in.Items) != 4 {
 		t.Errorf("put after an expired one: %d %v %v", n, fresh, err)
 	}
 }

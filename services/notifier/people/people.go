@@ -99,6 +99,41 @@ func (p *People) Put(ctx context.Context, r Record) error {
 	return p.put(ctx, r, old)
 }
 
+// Edit changes what is known of a person, who begins with the user alone if that is
+// nothing, and returns the result. edit may be called again when somebody else was
+// faster. Errors are those of Put, or wrap ErrUnreadable.
+func (p *People) Edit(ctx context.Context, user string, edit func(*Record)) (Record, error) {
+	if err := (route.Person{User: user}).Check(); err != nil {
+		return Record{}, err
+	}
+	for range tries {
+		old, err := p.people.last(ctx, recordKey(user))
+		if err != nil {
+			return Record{}, err
+		}
+		r, err := decodeRecord(old)
+		if err != nil {
+			return Record{}, err
+		}
+		r.User = user
+		edit(&r)
+		if err := r.Check(); err != nil {
+			return Record{}, err
+		}
+		data, err := json.Marshal(r)
+		if err != nil {
+			return Record{}, fmt.Errorf("encode a person: %w", err)
+		}
+		if err = p.replace(ctx, r, data, old); !errors.Is(err, errConflict) {
+			return r, err
+		}
+		if err := pause(ctx); err != nil {
+			return Record{}, err
+		}
+	}
+	return Record{}, contended()
+}
+
 // put stores a record in place of an older one.
 func (p *People) put(ctx context.Context, r Record, old entry) error {
 	r.Topics = slices.Sorted(slices.Values(r.Topics))
