@@ -8,16 +8,16 @@ import (
 )
 
 // Compose writes a mail without sending it.
-func Compose(cfg Config, job worker.Job, m notice.Message) (smtp.Mail, error) {
-	s := &Mailer{queue: &worker.Queue{}, ledger: &ledger.Ledger{}}
-	if _, err := s.read(cfg); err != nil {
+func Compose(cfg Config, job worker.Job, msg notice.Message) (smtp.Mail, error) {
+	m := &Mailer{queue: &worker.Queue{}, ledger: &ledger.Ledger{}}
+	if _, err := m.read(cfg); err != nil {
 		return smtp.Mail{}, err
 	}
-	to, err := parseAddress(m.Person.Email)
+	to, err := parseAddress(msg.Person.Email)
 	if err != nil {
 		return smtp.Mail{}, err
 	}
-	return s.compose(job, m, to)
+	return m.compose(job, msg, to)
 }
 
 // ParseAddress reads an address as it is written to an envelope.

@@ -19,15 +19,15 @@ type figures struct {
 }
 
 // join makes the mailer a member of the mesh, if there is one.
-func (s *Mailer) join() (leave func(), err error) {
-	if s.cfg.Mesh == nil {
+func (m *Mailer) join() (leave func(), err error) {
+	if m.cfg.Mesh == nil {
 		return func() {}, nil
 	}
 	started := time.Now()
-	member, err := s.cfg.Mesh.Join(mesh.Service{
-		Name: "mailer", Node: s.cfg.Node, Version: s.cfg.Version, Description: "sends mail",
+	member, err := m.cfg.Mesh.Join(mesh.Service{
+		Name: "mailer", Node: m.cfg.Node, Version: m.cfg.Version, Description: "sends mail",
 		Figures: func() any {
-			return figures{int64(time.Since(started).Seconds()), s.ends.sent.Value(), s.ends.failed.Value()}
+			return figures{int64(time.Since(started).Seconds()), m.ends.sent.Value(), m.ends.failed.Value()}
 		},
 	})
 	if err != nil {
@@ -35,7 +35,7 @@ func (s *Mailer) join() (leave func(), err error) {
 	}
 	return func() {
 		if err := member.Leave(); err != nil {
-			s.log.Warn("the mesh could not be left in order", "err", err)
+			m.log.Warn("the mesh could not be left in order", "err", err)
 		}
 	}, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/wneessen/go-mail"
 
+	"tidings/services/mailer/bounce/dsn"
 	"tidings/services/mailer/smtp"
 	"tidings/shared/notice"
 	"tidings/shared/subject"
@@ -16,13 +17,9 @@ import (
 	"tidings/shared/worker"
 )
 
-const (
-	// maxLetter bounds a mail in bytes as it is sent: the largest bodies of package
-	// template, each byte written as three, and the headers.
-	maxLetter = 3*(template.MaxHTML+template.MaxText) + 64<<10
-	// traceHeader is where package bounce looks for a trace.
-	traceHeader = "X-Tidings-Trace"
-)
+// maxLetter bounds a mail in bytes as it is sent: the largest bodies of package template,
+// each byte written as three, and the headers.
+const maxLetter = 3*(template.MaxHTML+template.MaxText) + 64<<10
 
 // errLetter says that a job can't be made a mail, now or later.
 var errLetter = errors.New("the mail can't be written")
@@ -30,17 +27,17 @@ var errLetter = errors.New("the mail can't be written")
 // letter is one mail to write.
 type letter struct {
 	job         worker.Job
-	m           notice.Message
+	msg         notice.Message
 	to          address
 	unsubscribe string // a link, or ""
 }
 
 // compose writes the mail of a job. Errors wrap errLetter and are for good, except those of
 // Config.Unsubscribe.
-func (s *Mailer) compose(job worker.Job, m notice.Message, to address) (smtp.Mail, error) {
-	l := letter{job: job, m: m, to: to}
-	if s.cfg.Unsubscribe != nil && !m.Transactional {
-		link, err := s.cfg.Unsubscribe(m.Person.User, m.Category, m.Person.Email)
+func (m *Mailer) compose(job worker.Job, msg notice.Message, to address) (smtp.Mail, error) {
+	l := letter{job: job, msg: msg, to: to}
+	if m.cfg.Unsubscribe != nil && !msg.Transactional {
+		link, err := m.cfg.Unsubscribe(msg.Person.User, msg.Category, msg.Person.Email)
 		if err != nil {
 			return smtp.Mail{}, fmt.Errorf("link to unsubscribe: %w", err)
 		}
@@ -51,54 +48,54 @@ func (s *Mailer) compose(job worker.Job, m notice.Message, to address) (smtp.Mai
 		}
 		l.unsubscribe = link
 	}
-	rendered, err := s.cfg.Templates().Mail(m.Template, s.input(l))
+	rendered, err := m.cfg.Templates().Mail(msg.Template, m.input(l))
 	if err != nil {
 		return smtp.Mail{}, fmt.Errorf("%w: %w", errLetter, err)
 	}
-	msg, err := s.write(l, rendered)
+	written, err := m.write(l, rendered)
 	if err != nil {
 		return smtp.Mail{}, fmt.Errorf("%w: %w", errLetter, err)
 	}
 	var b bytes.Buffer
-	if _, err := msg.WriteTo(&b); err != nil {
+	if _, err := written.WriteTo(&b); err != nil {
 		return smtp.Mail{}, fmt.Errorf("%w: %w", errLetter, err)
 	}
-	data, err := s.signer.Sign(s.from.domain, b.Bytes())
+	data, err := m.signer.Sign(m.from.domain, b.Bytes())
 	if err != nil {
 		return smtp.Mail{}, fmt.Errorf("%w: %w", errLetter, err)
 	}
 	if len(data) > maxLetter {
 		return smtp.Mail{}, fmt.Errorf("%w: it has %d bytes, at most %d", errLetter, len(data), maxLetter)
 	}
-	return smtp.Mail{From: s.sender(l), To: to.String(), Data: data, Duplicates: m.Duplicates, Urgent: job.Critical}, nil
+	return smtp.Mail{From: m.sender(l), To: to.String(), Data: data, Duplicates: msg.Duplicates, Urgent: job.Critical}, nil
 }
 
 // sender is the sender of the envelope, to which the mail returns if it bounces. A key
 // that doesn't fit into an address, which only a producer's own may be, gets From.
-func (s *Mailer) sender(l letter) string {
-	if s.cfg.Seals != nil {
-		if path, err := s.cfg.Seals.ReturnPath(l.job.Key, l.m.Person.Email); err == nil {
+func (m *Mailer) sender(l letter) string {
+	if m.cfg.Seals != nil {
+		if path, err := m.cfg.Seals.ReturnPath(l.job.Key, l.msg.Person.Email); err == nil {
 			return path
 		}
 	}
-	return s.from.String()
+	return m.from.String()
 }
 
 // input is what the template sees.
-func (s *Mailer) input(l letter) template.Input {
-	m := l.m
+func (m *Mailer) input(l letter) template.Input {
+	msg := l.msg
 	in := template.Input{
-		Locale: m.Person.Locale, TZ: m.Person.TZ, User: m.Person.User, Name: m.Person.Name,
-		Title: m.Title, Body: m.Body, Category: m.Category, Severity: m.Severity, Data: m.Data, At: m.At,
-		Brand: s.cfg.Brand, BaseURL: s.cfg.PublicURL, UnsubscribeURL: l.unsubscribe, PreferencesURL: s.cfg.PreferencesURL,
+		Locale: msg.Person.Locale, TZ: msg.Person.TZ, User: msg.Person.User, Name: msg.Person.Name,
+		Title: msg.Title, Body: msg.Body, Category: msg.Category, Severity: msg.Severity, Data: msg.Data, At: msg.At,
+		Brand: m.cfg.Brand, BaseURL: m.cfg.AppURL, UnsubscribeURL: l.unsubscribe, PreferencesURL: m.cfg.PreferencesURL,
 	}
 	if in.At.IsZero() {
 		in.At = l.job.Queued
 	}
-	for _, a := range m.Actions {
+	for _, a := range msg.Actions {
 		in.Actions = append(in.Actions, template.Action{Label: a.Label, URL: a.URL})
 	}
-	for _, i := range m.Items {
+	for _, i := range msg.Items {
 		in.Items = append(in.Items, template.Item{Title: i.Title, Body: i.Body, URL: i.URL, At: i.At})
 	}
 	return in
@@ -106,50 +103,50 @@ func (s *Mailer) input(l letter) template.Input {
 
 // write puts headers and bodies together. Every value that comes from outside is checked
 // here, whoever has checked it before.
-func (s *Mailer) write(l letter, t template.Mail) (*mail.Msg, error) {
-	if err := errors.Join(checkValue("subject", t.Subject), checkValue("person's name", l.m.Person.Name)); err != nil {
+func (m *Mailer) write(l letter, t template.Mail) (*mail.Msg, error) {
+	if err := errors.Join(checkValue("subject", t.Subject), checkValue("person's name", l.msg.Person.Name)); err != nil {
 		return nil, err
 	}
-	msg := mail.NewMsg(mail.WithNoDefaultUserAgent(), mail.WithEncoding(mail.EncodingQP), mail.WithBoundary(boundary(l.job.Key, t)))
-	msg.FromMailAddress(s.from.header())
-	msg.ToMailAddress(mailbox{l.m.Person.Name, l.to}.header())
-	if s.replyTo != nil {
-		msg.ReplyToMailAddress(s.replyTo.header())
+	out := mail.NewMsg(mail.WithNoDefaultUserAgent(), mail.WithEncoding(mail.EncodingQP), mail.WithBoundary(boundary(l.job.Key, t)))
+	out.FromMailAddress(m.from.header())
+	out.ToMailAddress(mailbox{l.msg.Person.Name, l.to}.header())
+	if m.replyTo != nil {
+		out.ReplyToMailAddress(m.replyTo.header())
 	}
-	msg.SetMessageIDWithValue(l.job.Key + "@" + s.cfg.Domain)
-	msg.SetDateWithValue(l.job.Queued.UTC())
-	msg.Subject(t.Subject)
+	out.SetMessageIDWithValue(l.job.Key + "@" + m.cfg.Domain)
+	out.SetDateWithValue(l.job.Queued.UTC())
+	out.Subject(t.Subject)
 	// No machine shall answer: neither an absence note nor a ticket system.
-	msg.SetGenHeader("Auto-Submitted", "auto-generated")
-	msg.SetGenHeader("X-Auto-Response-Suppress", "All")
-	if s.cfg.Seals != nil {
-		if trace, err := s.cfg.Seals.Trace(l.job.Key, l.job.Notification, l.m.Person.Email); err == nil {
+	out.SetGenHeader("Auto-Submitted", "auto-generated")
+	out.SetGenHeader("X-Auto-Response-Suppress", "All")
+	if m.cfg.Seals != nil {
+		if trace, err := m.cfg.Seals.Trace(l.job.Key, l.job.Notification, l.msg.Person.Email); err == nil {
 			if err := checkValue("trace", trace); err != nil {
 				return nil, err
 			}
-			msg.SetGenHeader(traceHeader, trace)
+			out.SetGenHeader(dsn.TraceHeader, trace)
 		}
 	}
-	if c := l.m.Category; c != "" {
-		name := l.m.Template
+	if c := l.msg.Category; c != "" {
+		name := l.msg.Template
 		if name == "" {
 			name = template.DefaultName
 		}
-		listID := "<" + subject.Escape(c) + "." + s.cfg.Domain + ">"
-		feedback := subject.Escape(c) + ":" + subject.Escape(name) + ":mail:" + s.cfg.Domain
+		listID := "<" + subject.Escape(c) + "." + m.cfg.Domain + ">"
+		feedback := subject.Escape(c) + ":" + subject.Escape(name) + ":mail:" + m.cfg.Domain
 		if err := errors.Join(checkValue("category", listID), checkValue("category and template", feedback)); err != nil {
 			return nil, err
 		}
-		msg.SetGenHeader("List-Id", listID)
-		msg.SetGenHeader("Feedback-ID", feedback)
+		out.SetGenHeader("List-Id", listID)
+		out.SetGenHeader("Feedback-ID", feedback)
 	}
 	if l.unsubscribe != "" {
-		msg.SetGenHeader("List-Unsubscribe", "<"+l.unsubscribe+">")
-		msg.SetGenHeader("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+		out.SetGenHeader("List-Unsubscribe", "<"+l.unsubscribe+">")
+		out.SetGenHeader("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
 	}
-	msg.SetBodyString(mail.TypeTextPlain, t.Text)
-	msg.AddAlternativeString(mail.TypeTextHTML, t.HTML)
-	return msg, nil
+	out.SetBodyString(mail.TypeTextPlain, t.Text)
+	out.AddAlternativeString(mail.TypeTextHTML, t.HTML)
+	return out, nil
 }
 
 // boundary separates the bodies. It is always the same for the same mail, and nobody can

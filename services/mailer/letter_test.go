@@ -43,7 +43,7 @@ func basic(t testing.TB) mailer.Config {
 		t.Fatal(err)
 	}
 	return mailer.Config{
-		Providers: []telemetry.Secret{"smtp://mail.example.com"}, From: "Tidings <news@example.com>", PublicURL: "https://example.com",
+		Providers: []telemetry.Secret{"smtp://mail.example.com"}, From: "Tidings <news@example.com>", AppURL: "https://example.com",
 		Templates: func() *template.Set { return templates }, Suppressed: &suppress.List{},
 		Unsubscribe: func(string, string, string) (string, error) { return link, nil },
 	}
@@ -361,14 +361,14 @@ func TestConfigFaults(t *testing.T) {
 	t.Parallel()
 	cfg := basic(t)
 	cfg.Providers = []telemetry.Secret{"smtp://ann:hunter2@mail?tls=none", "hunter2"}
-	cfg.From, cfg.ReplyTo, cfg.Domain, cfg.PublicURL = "nobody", "a\r\nb", "x y", "example.com"
+	cfg.From, cfg.ReplyTo, cfg.Domain, cfg.AppURL = "nobody", "a\r\nb", "x y", "example.com"
 	cfg.Keys = []dkim.Key{{Domain: "example.com", Selector: "s", PEM: "hunter2"}}
 	cfg.Templates = nil
 	_, err := mailer.New(cfg, nil, nil, nil, nil)
 	if !errors.Is(err, mailer.ErrConfig) || !errors.Is(err, smtp.ErrProvider) || !errors.Is(err, dkim.ErrKey) {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"provider 1", "provider 2", "from", "reply-to", "domain", "public URL", "DKIM", "templates"} {
+	for _, want := range []string{"provider 1", "provider 2", "from", "reply-to", "domain", "app URL", "DKIM", "templates"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not told of: %v", want, err)
 		}

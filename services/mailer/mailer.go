@@ -61,8 +61,9 @@ type Config struct {
 	// Seals make what lets a bounce be known again, see package bounce; nil for none.
 	// Without, mail that can't be delivered returns to From.
 	Seals Seals
-	// PublicURL is where links that are only a path lead to; "" leaves them out.
-	PublicURL string
+	// AppURL is the application's: links that are only a path lead below it; "" leaves
+	// them out.
+	AppURL string
 	// PreferencesURL is shown below mails; "" for none.
 	PreferencesURL string
 	// Brand is the sender's name in mails; From's name by default.
@@ -149,7 +150,7 @@ func New(cfg Config, queue *worker.Queue, led *ledger.Ledger, log *slog.Logger, 
 }
 
 // read checks the configuration, keeps it with its defaults, and returns the providers.
-func (s *Mailer) read(cfg Config) (providers []smtp.Provider, err error) {
+func (m *Mailer) read(cfg Config) (providers []smtp.Provider, err error) {
 	var faults []error
 	fault := func(what string, err error) {
 		if err != nil {
@@ -162,54 +163,57 @@ func (s *Mailer) read(cfg Config) (providers []smtp.Provider, err error) {
 		fault(fmt.Sprintf("provider %d", i+1), err)
 		providers, conns = append(providers, p), conns+p.Conns
 	}
-	s.from, err = parseMailbox(cfg.From)
-	if err == nil && !isASCII(s.from.local) {
+	m.from, err = parseMailbox(cfg.From)
+	if err == nil && !isASCII(m.from.local) {
 		err = errors.New("a sender outside of ASCII is not taken by most servers")
 	}
 	fault("from", err)
 	if cfg.ReplyTo != "" {
 		replyTo, err := parseMailbox(cfg.ReplyTo)
 		fault("reply-to", err)
-		s.replyTo = &replyTo
+		m.replyTo = &replyTo
 	}
-	cfg.Domain = cmp.Or(cfg.Domain, s.from.domain)
+	cfg.Domain = cmp.Or(cfg.Domain, m.from.domain)
 	if !isDomain(cfg.Domain) {
 		fault("domain", errors.New("it is no name of a domain in ASCII"))
 	}
-	for name, link := range map[string]string{"public URL": cfg.PublicURL, "preferences URL": cfg.PreferencesURL} {
+	for name, link := range map[string]string{"app URL": cfg.AppURL, "preferences URL": cfg.PreferencesURL} {
 		if u, err := url.Parse(link); link != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
 			fault(name, errors.New("it must begin with https:// or http:// and name a host"))
 		}
 	}
-	s.signer, err = dkim.New(cfg.Keys...)
+	m.signer, err = dkim.New(cfg.Keys...)
 	fault("DKIM", err)
-	if cfg.Templates == nil || cfg.Suppressed == nil || s.queue == nil || s.ledger == nil {
+	if cfg.Templates == nil || cfg.Suppressed == nil || m.queue == nil || m.ledger == nil {
 		faults = append(faults, errors.New("it needs templates, a suppression list, a queue and a ledger"))
 	}
 	if len(providers) > 0 {
-		s.first = providers[0].Name
+		m.first = providers[0].Name
 	}
-	cfg.Brand = cmp.Or(cfg.Brand, s.from.name)
+	cfg.Brand = cmp.Or(cfg.Brand, m.from.name)
 	cfg.Concurrency = cmp.Or(cfg.Concurrency, min(conns, worker.MaxConcurrency))
 	cfg.MaxAttempts = cmp.Or(cfg.MaxAttempts, DefaultMaxAttempts)
 	cfg.SendTimeout = cmp.Or(cfg.SendTimeout, DefaultSendTimeout)
 	cfg.Backoff = cmp.Or(cfg.Backoff, worker.DefaultBackoff())
-	s.cfg = cfg
+	m.cfg = cfg
 	return providers, errors.Join(faults...)
 }
 
 // Run sends mails until ctx ends, and returns nil after those under way have ended and
 // all connections are closed. Call it once.
-func (s *Mailer) Run(ctx context.Context) error {
-	leave, err := s.join()
+func (m *Mailer) Run(ctx context.Context) error {
+	leave, err := m.join()
 	if err != nil {
 		return err
 	}
 	defer leave()
+	for _, r := range m.Records() {
+		m.log.InfoContext(ctx, "mail is signed; DNS must have this record", "type", "TXT", "name", r.Name, "value", r.Value)
+	}
 	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var relays sync.WaitGroup
-	relays.Go(func() { _ = s.relays.Run(sending) }) // it returns nil
-	err = s.worker.Run(ctx)
+	relays.Go(func() { _ = m.relays.Run(sending) }) // it returns nil
+	err = m.worker.Run(ctx)
 	stop()
 	relays.Wait()
 	return err
@@ -217,11 +221,8 @@ func (s *Mailer) Run(ctx context.Context) error {
 
 // Ready returns why no mails would be taken from the queue now, or nil. Providers that are
 // away are not a reason: the mail waits, and no other process would fare better.
-func (s *Mailer) Ready(ctx context.Context) error { return s.worker.Check(ctx) }
+func (m *Mailer) Ready(ctx context.Context) error { return m.worker.Check(ctx) }
 
-// Probe connects to each provider and logs in, and returns what went wrong, by its name;
-// nil for those where nothing did.
-func (s *Mailer) Probe(ctx context.Context) map[string]error { return s.relays.Probe(ctx) }
-
-// Records returns what DNS must say about the keys that sign.
-func (s *Mailer) Records() []dkim.Record { return s.signer.Records() }
+// Records returns the TXT records by which DNS must publish the keys that sign, in the
+// order of Config.Keys. Run logs them.
+func (m *Mailer) Records() []dkim.Record { return m.signer.Records() }

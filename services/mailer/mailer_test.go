@@ -2,6 +2,7 @@ package mailer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -171,9 +172,6 @@ func TestDelivery(t *testing.T) {
 	if head.Get("Message-ID") != "<"+r.Key+"@example.com>" || head.Get("Subject") != "Hello" {
 		t.Errorf("%v", head)
 	}
-	if err := m.Probe(t.Context())["p1"]; err != nil {
-		t.Error(err)
-	}
 }
 
 func TestMalformed(t *testing.T) {
@@ -272,21 +270,27 @@ func TestRefused(t *testing.T) {
 		}
 		return nil
 	})
-	for _, user := range []string{"gone", "bare", "spam"} {
+	if _, _, err := h.ledger.Put(t.Context(), "n-gone", ledger.Entry{Kind: ledger.KindRequest, Part: "request"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range []string{"gone", "gone2", "bare", "spam"} {
 		h.send(to("n-"+user, user), nil)
 		l := h.letter("n-" + user)
 		if l.Reason != worker.ReasonPermanent || l.Attempts != 1 || !strings.HasPrefix(l.Error, "provider p1: ") || strings.Contains(l.Error, "@example.org") {
 			t.Errorf("%+v", l)
 		}
 		entries, err := h.list.Of(t.Context(), suppress.ChannelMail, user+"@example.org")
-		if err != nil || len(entries) > 0 != (user == "gone") {
+		if err != nil || len(entries) > 0 != strings.HasPrefix(user, "gone") {
 			t.Errorf("%s: %+v, %v", user, entries, err)
 		}
 	}
 	testkit.Eventually(t, "the bounce to be noted", func() bool {
 		notes, _, err := h.ledger.Read(t.Context(), "n-gone")
-		return err == nil && len(notes) == 1 && notes[0].Kind == ledger.KindNote && notes[0].Reason == "bounced" && notes[0].User == "gone"
+		return err == nil && len(notes) == 2 && notes[1].Kind == ledger.KindNote && notes[1].Reason == "bounced" && notes[1].User == "gone"
 	})
+	if _, _, err := h.ledger.Read(t.Context(), "n-gone2"); !errors.Is(err, ledger.ErrUnknown) {
+		t.Errorf("a timeline that has aged out is back: %v", err)
+	}
 	if n := len(s.Mails()); n != 0 {
 		t.Errorf("%d mails", n)
 	}

@@ -61,11 +61,11 @@ func (m *memory) remove(key string) {
 
 // via returns the provider that may have a job: the one remembered; else, after a restart
 // or on another node, the one that a receipt names; else the first.
-func (s *Mailer) via(ctx context.Context, notification, key string) (string, error) {
-	if name := s.unsure.of(key); name != "" {
+func (m *Mailer) via(ctx context.Context, notification, key string) (string, error) {
+	if name := m.unsure.of(key); name != "" {
 		return name, nil
 	}
-	receipts, _, err := s.queue.Timeline(ctx, notification)
+	receipts, _, err := m.queue.Timeline(ctx, notification)
 	if err != nil {
 		return "", err
 	}
@@ -76,5 +76,5 @@ func (s *Mailer) via(ctx context.Context, notification, key string) (string, err
 			return name, nil
 		}
 	}
-	return s.first, nil
+	return m.first, nil
 }

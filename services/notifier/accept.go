@@ -225,7 +225,7 @@ func (n *Notifier) acceptOne(ctx context.Context, source string, c candidate) (A
 		return Accepted{}, fmt.Errorf("json.Marshal: %w", err)
 	}
 	id := c.notification.ID
-	stored, fresh, err := n.cfg.Ledger.Put(ctx, id, 0, ledger.Entry{
+	stored, fresh, err := n.cfg.Ledger.Put(ctx, id, ledger.Entry{
 		At: n.cfg.Now().UTC(), Kind: ledger.KindRequest, Part: deliver.RequestPart, Reason: source, Body: body,
 	})
 	if err != nil {

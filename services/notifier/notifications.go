@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"tidings/services/notifier/deliver"
 	"tidings/services/notifier/timeline"
 	"tidings/shared/httpx"
 	"tidings/shared/ledger"
@@ -95,28 +96,26 @@ func (n *Notifier) show(ctx context.Context, id string) (timeline.Timeline, erro
 
 // canceled reports whether a notification was canceled.
 func (n *Notifier) canceled(ctx context.Context, id string) (bool, error) {
-	entries, _, err := n.cfg.Ledger.Read(ctx, id)
+	_, found, err := n.cfg.Ledger.Part(ctx, id, deliver.CanceledPart)
 	if err != nil {
-		return false, fmt.Errorf("read the notification: %w", err)
+		return false, fmt.Errorf("read whether it was canceled: %w", err)
 	}
-	for _, e := range entries {
-		if e.Kind == ledger.KindNote && e.Reason == timeline.Canceled {
-			return true, nil
-		}
-	}
-	return false, nil
+	return found, nil
 }
 
 // cancel gives up what has not begun of a notification, and returns how many entries of
 // the plan that were. What is on its way goes on.
 func (n *Notifier) cancel(ctx context.Context, id, by string) (int, error) {
-	entries, _, err := n.cfg.Ledger.Read(ctx, id)
+	_, found, err := n.cfg.Ledger.Part(ctx, id, deliver.RequestPart)
 	if err != nil {
 		return 0, fmt.Errorf("read the notification: %w", err)
 	}
+	if !found {
+		return 0, ledger.ErrUnknown
+	}
 	// The note goes first: whoever repeats the request must not plan it again.
-	_, _, err = n.cfg.Ledger.Put(ctx, id, entries[len(entries)-1].Seq, ledger.Entry{
-		At: n.cfg.Now().UTC(), Kind: ledger.KindNote, Part: timeline.Canceled, User: by, Reason: timeline.Canceled,
+	_, _, err = n.cfg.Ledger.Put(ctx, id, ledger.Entry{
+		At: n.cfg.Now().UTC(), Kind: ledger.KindNote, Part: deliver.CanceledPart, User: by, Reason: deliver.CanceledPart,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("note it: %w", err)

@@ -85,13 +85,10 @@ func (n *Notifier) erasePerson(c echo.Context) error {
 	if err := (route.Person{User: id}).Check(); err != nil {
 		return err
 	}
-	if _, err := n.planner.CancelUser(ctx, id); err != nil {
+	if err := n.deliver.Erase(ctx, id); err != nil {
 		return problem(err)
 	}
 	if err := n.cfg.Inbox.Erase(ctx, id); err != nil {
-		return problem(err)
-	}
-	if err := n.history.Erase(ctx, id); err != nil {
 		return problem(err)
 	}
 	// The record goes last, so that a request that was interrupted is seen to be.

@@ -2,6 +2,7 @@ package notifier_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"tidings/services/notifier/route"
 	"tidings/services/notifier/timeline"
+	"tidings/shared/ledger"
 	"tidings/shared/testkit"
 )
 
@@ -104,5 +106,107 @@ func TestSnooze(t *testing.T) {
 		if err := d.ask("inbox-state", map[string]any{"user": "ann", "ops": json.RawMessage(bad)}, &after); err == nil {
 			t.Errorf("%s was accepted", bad)
 		}
+	}
+}
+
+// TestCanceled gives up what waits, wherever it waits.
+func TestCanceled(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	d.prefer("ann", `{"categories":{"comments":{"digest":{"window_s":600}}}}`)
+	gone := d.notify(`{"to":["ann"],"category":"comments","title":"Gone"}`)
+	d.becomes(gone, "ann", route.Mail, timeline.Digested)
+	stays := d.notify(`{"to":["ann"],"category":"comments","title":"Stays"}`)
+	d.becomes(stays, "ann", route.Mail, timeline.Digested)
+	if a := d.do(service, http.MethodDelete, "/v1/notifications/"+gone, ""); a.status != http.StatusOK {
+		t.Fatalf("cancel: %d %s", a.status, a.body)
+	}
+	d.clock.set(noon.Add(10 * time.Minute))
+	if m := d.mailed(1)[0]; len(m.Items) != 1 || m.Items[0].Title != "Stays" {
+		t.Errorf("the digest is %+v", m)
+	}
+}
+
+// TestForgotten tells what was planned longer ago than the ledger remembers.
+func TestForgotten(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	d.prefer("ann", `{"quiet_hours":[{"from":"11:00","to":"14:00"}]}`)
+	held := d.notify(`{"to":["ann"],"category":"orders","title":"Held"}`)
+	d.becomes(held, "ann", route.Mail, timeline.Held)
+	d.notify(`{"to":["bob"],"category":"orders","title":"Later","at":"2026-11-23T15:00:00Z"}`)
+	d.notify(`{"to":["bob"],"category":"orders","title":"Again","repeat":{"every":"day","at":"16:00"}}`)
+	s, err := d.conn.JS.Stream(t.Context(), testkit.Space(t).Stream(ledger.Name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i, title := range []string{"Held", "Later", "Again"} {
+		d.clock.set(noon.Add(time.Duration(i+2) * time.Hour))
+		if m := d.mailed(i + 1)[i]; m.Title != title {
+			t.Errorf("mail %d is %+v", i, m)
+		}
+	}
+}
+
+// TestCrowd holds the mail of more people than one job or one page of a timeline has,
+// and one of them cannot be read.
+func TestCrowd(t *testing.T) {
+	t.Parallel()
+	const many = 1100
+	d := open(t)
+	for from := 0; from < many; from += 550 {
+		var b strings.Builder
+		for i := range 550 {
+			fmt.Fprintf(&b, `{"user":"p%d","email":"p%d@example.com","topics":["room.all"]}`+"\n", from+i, from+i)
+		}
+		if a := d.do(service, http.MethodPost, "/v1/people", b.String()); a.status != http.StatusOK {
+			t.Fatalf("import: %d %s", a.status, a.body)
+		}
+	}
+	kv, err := d.conn.JS.KeyValue(t.Context(), testkit.Space(t).Stream("prefs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range many {
+		prefs := `{"quiet_hours":[{"from":"11:00","to":"13:00"}]}`
+		if i == 7 {
+			prefs = `{"categories":7}`
+		}
+		if _, err := kv.Put(t.Context(), fmt.Sprint("p", i), []byte(prefs)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id := d.notify(`{"to":[{"topic":"room.all"}],"category":"orders","title":"To all"}`)
+	if v := d.becomes(id, "p7", route.Mail, timeline.Dropped); v.Reason != route.Unreadable {
+		t.Errorf("the unreadable one is %+v", v)
+	}
+	testkit.Eventually(t, "all to be held", func() bool { return len(d.timeline(id).Planned) >= 1000 })
+	d.clock.set(noon.Add(time.Hour))
+	d.mailed(many - 1)
+}
+
+// TestLargeDigest is larger than one message.
+func TestLargeDigest(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	d.prefer("ann", `{"categories":{"comments":{"digest":{"window_s":600}}}}`)
+	const many = 80
+	long, link := strings.Repeat("<", 500), "https://example.com/"+strings.Repeat("x", 1900)
+	var last string
+	for i := range many {
+		last = d.notify(fmt.Sprintf(`{"to":["ann"],"category":"comments","title":"%d %s","body":"%s","actions":[{"label":"Go","url":"%s"}]}`, i, long[:200], long, link))
+	}
+	d.becomes(last, "ann", route.Mail, timeline.Digested)
+	testkit.Eventually(t, "all to be collected", func() bool { return d.inboxOf("ann").Unread == many })
+	d.clock.set(noon.Add(10 * time.Minute))
+	items := 0
+	for _, m := range d.mailed(2) {
+		items += len(m.Items)
+	}
+	if items != many {
+		t.Errorf("%d items", items)
 	}
 }

@@ -41,7 +41,7 @@ func TestNotifierKilled(t *testing.T) {
 	for i := range middles {
 		middles[i] = make(chan *nats.Msg, 1)
 		middle := list[(2*i+1)*batch+batch/2]
-		if _, err := nc.ChanSubscribe(testkit.Space(t).Notification(middle.id), middles[i]); err != nil {
+		if _, err := nc.ChanSubscribe(testkit.Space(t).Notification(middle.id, "*"), middles[i]); err != nil {
 			t.Fatal(err)
 		}
 	}

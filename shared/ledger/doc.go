@@ -2,11 +2,11 @@
 // was asked for, what was decided for whom, and what happened later, such as a bounce.
 // Together with the receipts of package worker it is a notification's timeline.
 //
-// Everything lies in the stream NOTIFICATIONS, one subject per notification, in the order
-// it was written. An entry has a part, its name among those of the notification, and each
-// part is written once: of two workers that decide the same thing, the second is given
-// what the first one wrote. Put does that in one exchange where the caller knows the last
-// entry, since NATS checks that it still is.
+// Everything lies in the stream NOTIFICATIONS, in the order it was written. An entry has a
+// part, its name among those of the notification, and a subject of its own; each part is
+// written once: of two workers that decide the same thing, the second is given what the
+// first one wrote. Put does that in one exchange, since NATS checks that it is the first
+// of its subject, and takes no longer for a notification with a hundred thousand parts.
 //
 // The stream also takes plain publishes of notifications, on one subject of their own.
 // They wait there until Requests hands them to somebody who turns them into entries.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"tidings/shared/natsx"
 	"tidings/shared/natsx/direct"
 )
 
@@ -86,7 +87,7 @@ func (e Entry) check() error {
 
 // message makes the message that stores an entry.
 func (e Entry) message(subj string) (*nats.Msg, error) {
-	data, err := json.Marshal(e)
+	data, err := natsx.Encode(e)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrEntry, err)
 	}

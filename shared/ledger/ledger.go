@@ -32,11 +32,9 @@ var (
 	ErrUnknown = errors.New("there is no such notification")
 	// ErrEntry says that an entry or an id cannot be stored as it is, now or later.
 	ErrEntry = errors.New("the entry is malformed")
-	// ErrFull says that a notification has MaxEntries entries that the caller has not seen.
-	ErrFull = errors.New("the notification has too many entries")
 
-	// errConflict says that the last entry is another one.
-	errConflict = errors.New("somebody else wrote meanwhile")
+	// errConflict says that there is an entry with this part.
+	errConflict = errors.New("there is such a part")
 )
 
 // Limits are what the stream keeps; the oldest goes first.
@@ -69,7 +67,7 @@ type Ledger struct {
 func Open(ctx context.Context, conn *natsx.Conn, space subject.Space, limits Limits) (*Ledger, error) {
 	l := &Ledger{conn: conn, space: space, again: again, config: jetstream.StreamConfig{
 		Name: space.Stream(Name), Description: "Tidings: what is known about notifications",
-		Subjects: []string{space.Notify(), space.Notification("*")},
+		Subjects: []string{space.Notify(), space.Notification("*", "*")},
 		MaxAge:   limits.Age, MaxBytes: limits.Bytes, MaxMsgSize: maxMessage, Discard: jetstream.DiscardOld,
 		Storage: jetstream.FileStorage, Replicas: limits.Replicas, AllowDirect: true,
 	}}
@@ -82,12 +80,12 @@ func (l *Ledger) ensure(ctx context.Context) error {
 	return err
 }
 
-// publish stores a message if the last one of its subject has the sequence after, 0 for
-// none, and returns its sequence. Otherwise the error is errConflict.
-func (l *Ledger) publish(ctx context.Context, m *nats.Msg, after uint64) (uint64, error) {
+// publish stores a message if it is the first of its subject, and returns its sequence.
+// Otherwise the error is errConflict.
+func (l *Ledger) publish(ctx context.Context, m *nats.Msg) (uint64, error) {
 	var ack *jetstream.PubAck
 	err := l.call(ctx, "publish to "+m.Subject, func(ctx context.Context) (err error) {
-		ack, err = l.conn.JS.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(after))
+		ack, err = l.conn.JS.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(0))
 		if natsx.Raced(err) {
 			return errConflict
 		}

@@ -99,7 +99,7 @@ func (l *Ledger) bounds(ctx context.Context) (first, last uint64, err error) {
 // between returns the messages about notifications in [low, high).
 func (l *Ledger) between(ctx context.Context, low, high uint64) (list []*nats.Msg, err error) {
 	for low < high {
-		p, err := direct.Page(ctx, l.conn, l.config.Name, l.space.Notification("*"), low, int(min(high-low, recentRange)))
+		p, err := direct.Page(ctx, l.conn, l.config.Name, l.space.Notification("*", "*"), low, int(min(high-low, recentRange)))
 		if err != nil {
 			return nil, err
 		}
@@ -122,8 +122,10 @@ func (l *Ledger) summary(m *nats.Msg) (Summary, bool) {
 	if m.Header.Get(headerKind) != string(KindRequest) {
 		return Summary{}, false
 	}
-	token, ok := strings.CutPrefix(m.Header.Get(jetstream.SubjectHeader), l.space.Notification(""))
-	if !ok {
+	prefix, _, _ := strings.Cut(l.space.Notification("*", "*"), "*")
+	tail, ok := strings.CutPrefix(m.Header.Get(jetstream.SubjectHeader), prefix)
+	token, _, ok2 := strings.Cut(tail, ".")
+	if !ok || !ok2 {
 		return Summary{}, false
 	}
 	id, err := subject.Unescape(token)

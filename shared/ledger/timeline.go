@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -23,78 +22,59 @@ const (
 	maxRead = 16 << 20
 	// pageEntries is how many are read at a time.
 	pageEntries = 200
-	// putTries is how often Put reads and tries again. It loses only to others that
-	// write to the same notification, or to replicas that lag; both pass.
-	putTries = 12
+	// putTries is how often Put tries again when the entry that was in its way has aged
+	// out meanwhile.
+	putTries = 3
 	// firstPause and lastPause bound the jittered pauses in between, which let a replica
 	// catch up.
 	firstPause, lastPause = 5 * time.Millisecond, 250 * time.Millisecond
 )
 
-// Put stores e as the next entry of a notification and returns it with its Seq and At,
-// unless there is one with its Part: then it returns that one, and fresh is false.
+// Put stores e and returns it with its Seq and At, unless the notification has an entry
+// with its Part: then it returns that one, and fresh is false. It is one exchange if e is
+// fresh, however many entries there are.
 //
-// after is the Seq of the last entry that the caller has seen, 0 for none; he has seen
-// all before it too, and knows that none of them has the part. As long as it is the last
-// one, Put is a single exchange. Otherwise it reads the entries since and tries again.
-//
-// Errors wrap ErrEntry, ErrFull, or those of natsx. After one of natsx the entry may be
-// stored: repeat the call, that does no harm.
-func (l *Ledger) Put(ctx context.Context, id string, after uint64, e Entry) (stored Entry, fresh bool, err error) {
+// Errors wrap ErrEntry, or those of natsx. After one of natsx the entry may be stored:
+// repeat the call, that does no harm.
+func (l *Ledger) Put(ctx context.Context, id string, e Entry) (stored Entry, fresh bool, err error) {
 	if err := errors.Join(checkID(id), e.check()); err != nil {
 		return Entry{}, false, err
 	}
 	if e.At.IsZero() {
 		e.At = time.Now().UTC()
 	}
-	m, err := e.message(l.subject(id))
+	m, err := e.message(l.subject(id, e.Part))
 	if err != nil {
 		return Entry{}, false, err
 	}
-	for try, pause := 1, firstPause; ; try++ {
-		e.Seq, err = l.publish(ctx, m, after)
-		if err == nil {
-			return e, true, nil
+	for try := 1; ; try++ {
+		if e.Seq, err = l.publish(ctx, m); !errors.Is(err, errConflict) {
+			return e, err == nil, err
 		}
-		if !errors.Is(err, errConflict) || ctx.Err() != nil {
-			return Entry{}, false, err
+		stored, found, err := l.Part(ctx, id, e.Part)
+		if err != nil || found {
+			return stored, false, err
 		}
 		if try == putTries {
-			return Entry{}, false, fmt.Errorf("%w: %w, %d times in a row", natsx.ErrAway, err, try)
-		}
-		if try > 1 {
-			sleep(ctx, pause/2+rand.N(pause/2))
-			pause = min(2*pause, lastPause)
-		}
-		var found bool
-		if stored, after, found, err = l.find(ctx, m.Subject, after, e.Part); err != nil || found {
-			return stored, false, err
+			return Entry{}, false, fmt.Errorf("%w: %w, %d times in a row", natsx.ErrAway, errConflict, try)
 		}
 	}
 }
 
-// find looks for a part among the entries of a subject after a sequence, and returns the
-// last one's sequence. If there are none, the caller was wrong about what came before or
-// it is gone, so all are looked at.
-func (l *Ledger) find(ctx context.Context, subj string, after uint64, part string) (e Entry, last uint64, found bool, err error) {
-	for {
-		more, err := l.visit(ctx, subj, after, func(m *nats.Msg) bool {
-			last = direct.Sequence(m)
-			if other, err := decode(m); err == nil && other.Part == part {
-				e, found = other, true
-			}
-			return !found
-		})
-		switch {
-		case err != nil, found:
-			return e, last, found, err
-		case more:
-			return Entry{}, 0, false, ErrFull
-		case last > 0, after == 0:
-			return Entry{}, last, false, nil
-		}
-		after = 0
+// Part returns one entry of a notification, and whether there is one. It is one exchange,
+// with the leader. Errors wrap those of natsx.
+func (l *Ledger) Part(ctx context.Context, id, part string) (e Entry, found bool, err error) {
+	if checkID(id) != nil || part == "" {
+		return Entry{}, false, nil // nothing can have it
 	}
+	m, err := direct.LastAtLeader(ctx, l.conn, l.config.Name, l.subject(id, part))
+	if err != nil || m == nil {
+		return Entry{}, false, err
+	}
+	if e, err = decode(m); err != nil {
+		return Entry{}, false, nil // whoever wrote it, it is no entry
+	}
+	return e, true, nil
 }
 
 // Read returns the entries of a notification in the order they were stored. more says
@@ -105,7 +85,7 @@ func (l *Ledger) Read(ctx context.Context, id string) (list []Entry, more bool, 
 	if checkID(id) != nil {
 		return nil, false, ErrUnknown // nothing can have it
 	}
-	subj := l.subject(id)
+	subj := l.space.Notification(subject.Escape(id), "*")
 	msgs, more, err := l.read(ctx, subj)
 	for pause := firstPause; err == nil && len(msgs) == 0; pause *= 2 {
 		// Who has just been given the id must not be told that it is unknown.
@@ -172,4 +152,6 @@ func (l *Ledger) visit(ctx context.Context, subj string, after uint64, do func(*
 	}
 }
 
-func (l *Ledger) subject(id string) string { return l.space.Notification(subject.Escape(id)) }
+func (l *Ledger) subject(id, part string) string {
+	return l.space.Notification(subject.Escape(id), subject.Escape(part))
+}

@@ -18,7 +18,7 @@ func TestJobs(t *testing.T) {
 		s.Dead("mail", "*"):                          "tidings.dead.mail.*",
 		s.AnyService("notifier", "notify"):           "tidings.svc.notifier.notify",
 		s.Notify():                                   "tidings.notify",
-		s.Notification(subject.Escape("n.1")):        "tidings.notifications.n=2E1",
+		s.Notification(subject.Escape("n.1"), "*"):   "tidings.notifications.n=2E1.*",
 		s.InboxItems(subject.Escape("a@b")):          "tidings.inbox.a=40b.items",
 		s.InboxState("*"):                            "tidings.inbox.*.state",
 		s.Plan("k", "*", "n"):                        "tidings.schedule.k.*.n",

@@ -56,9 +56,11 @@ func (s Space) AnyService(service, question string) string {
 // the notifier reads them: "tidings.notify".
 func (s Space) Notify() string { return s.prefix + ".notify" }
 
-// Notification returns the subject of everything that is known about a notification:
-// "tidings.notifications.<id>". Here and below each part is one token, or a wildcard.
-func (s Space) Notification(id string) string { return s.prefix + ".notifications." + id }
+// Notification returns the subject of one part of what is known about a notification:
+// "tidings.notifications.<id>.request". Here and below each part is one token, or a wildcard.
+func (s Space) Notification(id, part string) string {
+	return s.prefix + ".notifications." + id + "." + part
+}
 
 // InboxItems returns the subject of the items of a user's inbox: "tidings.inbox.<user>.items".
 func (s Space) InboxItems(user string) string { return s.prefix + ".inbox." + user + ".items" }

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"tidings/shared/natsx"
 	"tidings/shared/natsx/direct"
 )
 
@@ -89,7 +90,7 @@ type Letters struct {
 // bury stores a letter and returns its sequence after the store's acknowledgement.
 func (q *Queue) bury(ctx context.Context, l Letter, id string) (uint64, error) {
 	l.Error = cut(l.Error)
-	data, err := json.Marshal(l)
+	data, err := natsx.Encode(l)
 	if err != nil {
 		return 0, fmt.Errorf("encode a letter: %w", err)
 	}

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"tidings/shared/natsx"
 )
 
 const (
@@ -109,7 +110,7 @@ func (q *Queue) enqueue(ctx context.Context, j Job) (known bool, err error) {
 // store puts a job whose "queued" is stored into the queue. id is the same for each
 // time that this is tried. The error is errWaiting if the queue holds the job already.
 func (q *Queue) store(ctx context.Context, j Job, id string, receipt uint64) (known bool, err error) {
-	data, err := json.Marshal(j)
+	data, err := natsx.Encode(j)
 	if err != nil {
 		return false, fmt.Errorf("%w: %w", ErrJob, err)
 	}

@@ -34,6 +34,8 @@ type List interface {
 type Note struct {
 	// Part names the note within the notification: the same one twice is one.
 	Part string
+	// User is whom the mail was for, "" if that is not known.
+	User string
 	// Channel is "mail", Key the job's.
 	Channel, Key string
 	// Reason is "bounced", "bounced_soft", "refused", "delayed", "delivered" or
@@ -57,9 +59,6 @@ type ApplyConfig struct {
 	List List
 	// Timeline is told what happened. Nil means nobody.
 	Timeline Timeline
-	// Find returns the notification of a job's key, "" if it is not known, for reports
-	// that prove the key only. May be nil; such reports then suppress and tell nobody.
-	Find func(ctx context.Context, key string) (string, error)
 	// Soft is how many soft bounces within Window suppress an address; 0 means
 	// DefaultSoft and DefaultWindow. At most suppress.MaxStrikes and MaxWindow.
 	Soft   int
@@ -101,16 +100,8 @@ func (a *Applier) Apply(ctx context.Context, r Report) error {
 	if err != nil {
 		return err
 	}
-	if a.cfg.Timeline == nil {
-		return nil
-	}
-	if r.Notification == "" && r.Key != "" && a.cfg.Find != nil {
-		if r.Notification, err = a.cfg.Find(ctx, r.Key); err != nil {
-			return fmt.Errorf("find the notification of a bounce: %w", err)
-		}
-	}
-	if r.Notification == "" {
-		return nil
+	if a.cfg.Timeline == nil || r.Notification == "" {
+		return nil // a return path proves the job and not its notification
 	}
 	n := Note{Part: reason + ":" + idOf(r), Channel: channel, Key: r.Key, Reason: reason, Detail: detailOf(r), At: atOf(r, time.Now())}
 	if err := a.cfg.Timeline.Note(ctx, r.Notification, n); err != nil {

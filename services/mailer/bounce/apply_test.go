@@ -100,31 +100,16 @@ func TestDetail(t *testing.T) {
 	}
 }
 
-// TestFind: a report that proves the key only finds its notification, or tells nobody.
-func TestFind(t *testing.T) {
+// TestUnnamed: a report that proves the key only suppresses, and tells nobody.
+func TestUnnamed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	broken := errors.New("broken")
-	apply, err := bounce.NewApplier(bounce.ApplyConfig{List: r.list, Timeline: r, Find: func(_ context.Context, key string) (string, error) {
-		switch key {
-		case "known":
-			return "n7", nil
-		case "broken":
-			return "", broken
-		}
-		return "", nil
-	}})
-	if err != nil {
-		t.Fatal(err)
+	report := proven(t, bounce.Hard, job)
+	report.Notification = ""
+	if err := r.apply.Apply(t.Context(), report); err != nil || r.cause(ann) != "bounced" {
+		t.Errorf("suppressed as %q, %v", r.cause(ann), err)
 	}
-	for key, want := range map[string]error{"known": nil, "unknown": nil, "broken": broken} {
-		report := proven(t, bounce.Refused, key)
-		report.Notification = ""
-		if err := apply.Apply(t.Context(), report); !errors.Is(err, want) {
-			t.Errorf("%s: %v", key, err)
-		}
-	}
-	if told := r.told(); !slices.Equal(told, []string{"n7 refused known"}) {
+	if told := r.told(); len(told) != 0 {
 		t.Errorf("told %q", told)
 	}
 }

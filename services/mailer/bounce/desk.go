@@ -111,5 +111,5 @@ func (d *desk) take(ctx context.Context, intake string, reports []Report) error 
 // hopeless reports whether an error stays however often it is tried.
 func hopeless(err error) bool {
 	return errors.Is(err, suppress.ErrFull) || errors.Is(err, suppress.ErrAddress) || errors.Is(err, suppress.ErrEntry) ||
-		errors.Is(err, ledger.ErrFull) || errors.Is(err, ledger.ErrEntry)
+		errors.Is(err, ledger.ErrEntry)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"tidings/shared/ledger"
 )
@@ -12,7 +11,7 @@ import (
 // Ledger is the part of ledger.Ledger that OnLedger needs.
 type Ledger interface {
 	// Put is ledger.Ledger's.
-	Put(ctx context.Context, id string, after uint64, e ledger.Entry) (stored ledger.Entry, fresh bool, err error)
+	Put(ctx context.Context, id string, e ledger.Entry) (stored ledger.Entry, fresh bool, err error)
 	// Read is ledger.Ledger's.
 	Read(ctx context.Context, id string) (list []ledger.Entry, more bool, err error)
 }
@@ -26,22 +25,15 @@ type entries struct{ ledger Ledger }
 // Note implements Timeline. A bounce may come after its notification was forgotten, and
 // must not bring back a timeline that says nothing else.
 func (t entries) Note(ctx context.Context, notification string, n Note) error {
-	list, _, err := t.ledger.Read(ctx, notification)
+	_, _, err := t.ledger.Read(ctx, notification)
 	if errors.Is(err, ledger.ErrUnknown) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("read the timeline: %w", err)
 	}
-	after := uint64(0)
-	if slices.ContainsFunc(list, func(e ledger.Entry) bool { return e.Part == n.Part }) {
-		return nil
-	}
-	if len(list) > 0 {
-		after = list[len(list)-1].Seq
-	}
-	_, _, err = t.ledger.Put(ctx, notification, after, ledger.Entry{
-		At: n.At, Kind: ledger.KindNote, Part: n.Part, Channel: n.Channel, Key: n.Key, Reason: n.Reason, Detail: n.Detail,
+	_, _, err = t.ledger.Put(ctx, notification, ledger.Entry{
+		At: n.At, Kind: ledger.KindNote, Part: n.Part, User: n.User, Channel: n.Channel, Key: n.Key, Reason: n.Reason, Detail: n.Detail,
 	})
 	if err != nil {
 		return fmt.Errorf("add to the timeline: %w", err)

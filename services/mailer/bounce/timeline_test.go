@@ -27,7 +27,7 @@ func TestOnLedger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := l.Put(t.Context(), "n1", 0, ledger.Entry{Kind: ledger.KindRequest, Part: "request"}); err != nil {
+	if _, _, err := l.Put(t.Context(), "n1", ledger.Entry{Kind: ledger.KindRequest, Part: "request"}); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {

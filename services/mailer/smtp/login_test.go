@@ -2,7 +2,6 @@ package smtp_test
 
 import (
 	"encoding/base64"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -134,20 +133,6 @@ func TestWrongPassword(t *testing.T) {
 	}
 	if n := sum(t, reg, "tidings_mail_answers_total", "one"); n != 1 || s.Conns() != 1 {
 		t.Errorf("tried %v times, %d connections", n, s.Conns())
-	}
-}
-
-func TestProbe(t *testing.T) {
-	t.Parallel()
-	s := smtptest.New(t, smtptest.Options{Login: true})
-	_, two := plain(t, "two", smtptest.Fail(smtptest.Hello, 554))
-	cfg := quick()
-	cfg.Roots = roots(s)
-	r, _ := relays(t, cfg, s.URL("name=one"), two)
-	got := r.Probe(t.Context())
-	var e *smtp.Error
-	if len(got) != 2 || got["one"] != nil || !errors.As(got["two"], &e) || e.Code != 554 {
-		t.Errorf("%+v", got)
 	}
 }
 

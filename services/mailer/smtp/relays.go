@@ -188,28 +188,6 @@ func (s *Relays) Send(ctx context.Context, m Mail) Result {
 	}
 }
 
-// Probe connects to each provider and logs in, and returns what went wrong, by name;
-// nil for those where nothing did.
-func (s *Relays) Probe(ctx context.Context) map[string]error {
-	var mu sync.Mutex
-	out := map[string]error{}
-	var all sync.WaitGroup
-	for _, r := range s.relays {
-		all.Go(func() {
-			n, e := dial(ctx, r.p, s.cfg)
-			mu.Lock()
-			defer mu.Unlock()
-			if out[r.p.Name] = nil; e != nil {
-				out[r.p.Name] = e
-				return
-			}
-			n.quit()
-		})
-	}
-	all.Wait()
-	return out
-}
-
 // named returns the relay of a name, or nil.
 func (s *Relays) named(name string) *relay {
 	i := slices.IndexFunc(s.relays, func(r *relay) bool { return r.p.Name == name })

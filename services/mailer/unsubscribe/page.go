@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 )
@@ -55,7 +57,7 @@ func (s *Service) show(c echo.Context, status int, p page) error {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Vary", "Accept")
 	if status == http.StatusServiceUnavailable {
-		h.Set("Retry-After", retrySeconds)
+		h.Set("Retry-After", strconv.Itoa(int(retryAfter/time.Second)))
 	}
 	if err := c.HTMLBlob(status, b.Bytes()); err != nil {
 		return fmt.Errorf("write: %w", err)

@@ -29,8 +29,8 @@ const (
 	maxForm = 8 << 10
 	// actTime bounds what a choice takes; the person waits for it.
 	actTime = 10 * time.Second
-	// retrySeconds is when to try again after a choice could not be saved.
-	retrySeconds = "30"
+	// retryAfter is when to try again after a choice could not be saved.
+	retryAfter = 30 * time.Second
 )
 
 // Values of the form's fields.
@@ -195,7 +195,7 @@ func (s *Service) act(c echo.Context, choice Choice, g grant) error {
 	defer cancel()
 	if err := s.actor.Act(ctx, choice); err != nil {
 		return httpx.NewProblem(http.StatusServiceUnavailable, "unsubscribe_unavailable", "The choice could not be saved now.").
-			WithHint("Send it again in a minute.").WithRetryAfter(30 * time.Second).WithCause(err)
+			WithHint("Send it again in a minute.").WithRetryAfter(retryAfter).WithCause(err)
 	}
 	return nil
 }

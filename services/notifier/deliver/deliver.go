@@ -15,6 +15,7 @@ import (
 	"tidings/services/notifier/planner"
 	"tidings/services/notifier/route"
 	"tidings/shared/ledger"
+	"tidings/shared/natsx"
 	"tidings/shared/subject"
 	"tidings/shared/suppress"
 	"tidings/shared/template"
@@ -35,9 +36,9 @@ const (
 	// maxCarried is the most bytes of a notification that its job brings along, so that
 	// nobody has to read the ledger for it. Those of many jobs are read, once for them all.
 	maxCarried = 4 << 10
-	// rememberedNotifications bounds what is kept of the ledger: the jobs of one
-	// notification come one after the other.
-	rememberedNotifications = 256
+	// rememberedNotifications and rememberedBytes bound what is kept of the ledger: the
+	// jobs of one notification come one after the other.
+	rememberedNotifications, rememberedBytes = 256, 16 << 20
 )
 
 // Config is what a Deliverer works with. All but Connected is needed.
@@ -67,13 +68,14 @@ type Deliverer struct {
 	mu     sync.Mutex
 	recent map[string]request // by notification
 	order  []string           // of recent, the oldest first
+	bytes  int                // of recent
 }
 
 // request is a notification as the ledger has it.
 type request struct {
 	notification route.Notification
 	at           time.Time // when it is told: accepted, or the sender's later time
-	seq          uint64    // of its entry
+	size         int       // of its entry in bytes
 }
 
 // New returns a Deliverer.
@@ -142,11 +144,11 @@ func (d *Deliverer) Begin(ctx context.Context, id string, e ledger.Entry, users 
 	jobs := make([]worker.Job, 0, len(users)/chunk+1)
 	part := 0
 	var carried *ledger.Entry
-	if len(users) <= chunk && e.Seq > 0 && len(e.Body) <= maxCarried {
+	if len(users) <= chunk && len(e.Body) > 0 && len(e.Body) <= maxCarried {
 		carried = &ledger.Entry{At: e.At, Body: e.Body}
 	}
 	for some := range slices.Chunk(users, chunk) {
-		t := task{Kind: kindRoute, Part: "routed-" + strconv.Itoa(part), Users: some, Entry: carried, Seq: e.Seq}
+		t := task{Kind: kindRoute, Part: "routed-" + strconv.Itoa(part), Users: some, Entry: carried}
 		j, err := job(id, t, expires)
 		if err != nil {
 			return err
@@ -172,10 +174,8 @@ type task struct {
 	// Category is that of a digest, Given what a sender gave of the person.
 	Category string       `json:"category,omitempty"`
 	Given    route.Person `json:"given,omitzero"`
-	// Entry is the notification's own entry of the ledger, nil if it is to be read there,
-	// and Seq its sequence.
+	// Entry is the notification's own entry of the ledger, nil if it is to be read there.
 	Entry *ledger.Entry `json:"entry,omitempty"`
-	Seq   uint64        `json:"seq,omitempty"`
 }
 
 // kind is what a task is about.
@@ -189,9 +189,9 @@ const (
 
 // job makes the job of a task. Its key follows from the notification and the part.
 func job(id string, t task, expires time.Time) (worker.Job, error) {
-	payload, err := json.Marshal(t)
+	payload, err := natsx.Encode(t)
 	if err != nil {
-		return worker.Job{}, fmt.Errorf("json.Marshal: %w", err)
+		return worker.Job{}, err
 	}
 	return worker.Job{Notification: id, Channel: Channel, Recipient: t.Part, Payload: payload, Expires: expires}, nil
 }
@@ -205,26 +205,32 @@ func (d *Deliverer) request(ctx context.Context, id string) (request, error) {
 	if ok {
 		return r, nil
 	}
-	entries, _, err := d.cfg.Ledger.Read(ctx, id)
+	e, found, err := d.cfg.Ledger.Part(ctx, id, RequestPart)
 	if err != nil {
 		return request{}, fmt.Errorf("read the notification: %w", err)
 	}
-	for _, e := range entries {
-		if e.Kind != ledger.KindRequest {
-			continue
-		}
-		r, err := requestOf(id, e)
-		if err == nil {
-			d.remember(id, r)
-		}
-		return r, err
+	if !found {
+		return request{}, ledger.ErrUnknown
 	}
-	return request{}, fmt.Errorf("%w: it has no request", errStored)
+	r, err = requestOf(id, e)
+	if err == nil {
+		d.remember(id, r)
+	}
+	return r, err
+}
+
+// canceled reports whether a notification was canceled.
+func (d *Deliverer) canceled(ctx context.Context, id string) (bool, error) {
+	_, found, err := d.cfg.Ledger.Part(ctx, id, CanceledPart)
+	if err != nil {
+		return false, fmt.Errorf("read whether it was canceled: %w", err)
+	}
+	return found, nil
 }
 
 // requestOf reads a notification's own entry of the ledger.
 func requestOf(id string, e ledger.Entry) (request, error) {
-	r := request{at: e.At, seq: e.Seq}
+	r := request{at: e.At, size: len(e.Body)}
 	if err := json.Unmarshal(e.Body, &r.notification); err != nil {
 		return request{}, fmt.Errorf("%w: %w", errStored, err)
 	}
@@ -241,9 +247,33 @@ func (d *Deliverer) remember(id string, r request) {
 	if _, ok := d.recent[id]; ok {
 		return
 	}
-	if len(d.order) == rememberedNotifications {
+	d.bytes += r.size
+	for len(d.order) > 0 && (len(d.order) >= rememberedNotifications || d.bytes > rememberedBytes) {
+		d.bytes -= d.recent[d.order[0]].size
 		delete(d.recent, d.order[0])
 		d.order = slices.Delete(d.order, 0, 1)
 	}
 	d.recent[id], d.order = r, append(d.order, id)
+}
+
+// carry is a notification's own entry of the ledger, for something that is planned: the
+// plan may outlive the ledger's memory.
+func carry(at time.Time, n route.Notification) (json.RawMessage, error) {
+	body, err := natsx.Encode(n)
+	if err != nil {
+		return nil, err
+	}
+	return natsx.Encode(ledger.Entry{At: at, Body: body})
+}
+
+// carried reads what carry made, nil if there is nothing.
+func carried(body json.RawMessage) (*ledger.Entry, error) {
+	if len(body) == 0 {
+		return nil, nil
+	}
+	var e ledger.Entry
+	if err := json.Unmarshal(body, &e); err != nil {
+		return nil, fmt.Errorf("%w: %w", errStored, err)
+	}
+	return &e, nil
 }

@@ -11,15 +11,18 @@ import (
 	"tidings/services/notifier/planner"
 	"tidings/services/notifier/route"
 	"tidings/shared/ledger"
+	"tidings/shared/natsx"
 	"tidings/shared/notice"
 )
 
 const (
 	// digestTemplate is the template of digests.
 	digestTemplate = "digest"
-	// mostRemainders bounds how many messages one digest becomes; more than one are
-	// needed only if something joined it while it was being sent.
-	mostRemainders = 8
+	// mostParts bounds how many messages one digest becomes; more than one are needed if it
+	// is larger than partBytes, or if something joined it while it was being sent.
+	mostParts = 16
+	// partBytes bounds the items of one message: with what is around them they fit a job.
+	partBytes = 128 << 10
 )
 
 // flush sends a digest: one message of all that it collected, under the digest's own id.
@@ -44,8 +47,11 @@ func (d *Deliverer) flush(ctx context.Context, id string, t task) error {
 	if err != nil {
 		return err
 	}
+	if items, err = d.withoutCanceled(ctx, items); err != nil {
+		return err
+	}
 	waits := false
-	for part := 0; part < mostRemainders && len(items) > 0; part++ {
+	for part := 0; part < mostParts && len(items) > 0; part++ {
 		rest, held, err := d.sendDigest(ctx, id, part, t, items)
 		if err != nil {
 			return err
@@ -62,9 +68,42 @@ func (d *Deliverer) flush(ctx context.Context, id string, t task) error {
 	return nil
 }
 
-// sendDigest sends items as the nth message of a digest, and returns what belongs into
-// the next one: if this message was made before, it has the items it was made of. held
-// says that it waits for a better time.
+// withoutCanceled leaves out what was canceled after it had been collected.
+func (d *Deliverer) withoutCanceled(ctx context.Context, items []notice.Item) ([]notice.Item, error) {
+	gone := make([]bool, len(items))
+	err := each(ctx, len(items), func(ctx context.Context, i int) (err error) {
+		gone[i], err = d.canceled(ctx, items[i].Notification)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []notice.Item
+	for i, it := range items {
+		if !gone[i] {
+			out = append(out, it)
+		}
+	}
+	return out, nil
+}
+
+// fitting returns how many of the items, one at least, are a part.
+func fitting(items []notice.Item) int {
+	size := 0
+	for i, it := range items {
+		if size += len(it.Notification) + len(it.Title) + len(it.Body) + len(it.URL) + itemOverhead; size > partBytes && i > 0 {
+			return i
+		}
+	}
+	return len(items)
+}
+
+// itemOverhead is what the JSON of an item has beside its texts, in bytes, and then some.
+const itemOverhead = 128
+
+// sendDigest sends items, as many as fit, as the nth message of a digest, and returns what
+// belongs into the next one: if this message was made before, it has the items it was made
+// of. held says that it waits for a better time.
 func (d *Deliverer) sendDigest(ctx context.Context, digest string, part int, t task, items []notice.Item) (rest []notice.Item, held bool, err error) {
 	id := digest
 	if part > 0 {
@@ -74,25 +113,27 @@ func (d *Deliverer) sendDigest(ctx context.Context, digest string, part int, t t
 		To: []route.Recipient{{Person: route.Person{User: t.User}}}, ID: id, Category: t.Category,
 		Template: digestTemplate, Severity: route.Normal,
 	}
-	if n.Data, err = json.Marshal(map[string]any{"items": items}); err != nil {
-		return nil, false, fmt.Errorf("json.Marshal: %w", err)
+	all := items
+	items, rest = items[:fitting(items)], items[fitting(items):]
+	if n.Data, err = natsx.Encode(map[string]any{"items": items}); err != nil {
+		return nil, false, err
 	}
-	body, err := json.Marshal(n)
+	body, err := natsx.Encode(n)
 	if err != nil {
-		return nil, false, fmt.Errorf("json.Marshal: %w", err)
+		return nil, false, err
 	}
-	stored, fresh, err := d.cfg.Ledger.Put(ctx, id, 0, ledger.Entry{
+	stored, fresh, err := d.cfg.Ledger.Put(ctx, id, ledger.Entry{
 		At: d.cfg.Now().UTC(), Kind: ledger.KindRequest, Part: RequestPart, Reason: "digest", User: t.User, Body: body,
 	})
 	if err != nil {
 		return nil, false, fmt.Errorf("store the digest: %w", err)
 	}
 	if !fresh {
-		if items, rest, err = remainder(stored, items); err != nil {
+		if items, rest, err = remainder(stored, all); err != nil {
 			return nil, false, err
 		}
 	}
-	held, err = d.decideDigest(ctx, request{notification: n, at: stored.At, seq: stored.Seq}, digest, t, items)
+	held, err = d.decideDigest(ctx, request{notification: n, at: stored.At}, digest, t, items)
 	return rest, held, err
 }
 
@@ -120,18 +161,22 @@ func remainder(stored ledger.Entry, items []notice.Item) (was, rest []notice.Ite
 // decideDigest asks whether the digest may go now, and sends it, plans it anew or notes
 // why it is dropped.
 func (d *Deliverer) decideDigest(ctx context.Context, r request, digest string, t task, items []notice.Item) (held bool, err error) {
-	known, prefs, err := d.about(ctx, []string{t.User})
+	found, err := d.find(ctx, r.notification, []string{t.User})
 	if err != nil {
 		return false, err
 	}
-	who := route.Person{User: t.User}.With(known[t.User].Person).With(t.Given)
+	if found[0].unreadable {
+		_, err := d.noteDigest(ctx, r, t, unreadable(task{Kind: kindResume, Channel: t.Channel})[0])
+		return false, err
+	}
+	who, prefs := found[0].With(t.Given), found[0].prefs
 	facts := route.Facts{Channels: d.cfg.Channels}
 	if who.Email != "" {
 		if facts.Suppressed, err = d.suppressed(ctx, route.Mail, who.Email); err != nil {
 			return false, err
 		}
 	}
-	v := route.Flush(r.notification, who, prefs[t.User], d.cfg.Categories, facts, t.Channel, d.cfg.Now())
+	v := route.Flush(r.notification, who, prefs, d.cfg.Categories, facts, t.Channel, d.cfg.Now())
 	if v, err = d.noteDigest(ctx, r, t, v); err != nil {
 		return false, err
 	}
@@ -141,9 +186,9 @@ func (d *Deliverer) decideDigest(ctx context.Context, r request, digest string, 
 		m.Data, m.Items = nil, items
 		return false, d.enqueueMessage(ctx, v, m, time.Time{}, false)
 	case route.Held:
-		about, err := json.Marshal(digestBody{t.Category, t.Given})
+		about, err := natsx.Encode(digestBody{t.Category, t.Given})
 		if err != nil {
-			return false, fmt.Errorf("json.Marshal: %w", err)
+			return false, err
 		}
 		return true, d.plan(ctx, planner.Entry{
 			Key: digest, Due: v.At, Notification: digest, User: t.User, Channel: string(t.Channel), Kind: PlanFlush, Body: about,
@@ -159,11 +204,11 @@ func (d *Deliverer) decideDigest(ctx context.Context, r request, digest string, 
 func (d *Deliverer) noteDigest(ctx context.Context, r request, t task, v route.Delivery) (route.Delivery, error) {
 	v.Address, v.Why = "", ""
 	made := []decision{{User: t.User, Deliveries: []route.Delivery{v}}}
-	body, err := json.Marshal(made)
+	body, err := natsx.Encode(made)
 	if err != nil {
 		return v, fmt.Errorf("json.Marshal: %w", err)
 	}
-	stored, fresh, err := d.cfg.Ledger.Put(ctx, r.notification.ID, r.seq, ledger.Entry{
+	stored, fresh, err := d.cfg.Ledger.Put(ctx, r.notification.ID, ledger.Entry{
 		At: d.cfg.Now().UTC(), Kind: ledger.KindRouted, Part: t.Part, Body: body,
 	})
 	if err != nil {

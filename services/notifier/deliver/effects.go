@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	"tidings/services/notifier/inbox"
 	"tidings/services/notifier/planner"
 	"tidings/services/notifier/route"
+	"tidings/shared/ledger"
+	"tidings/shared/natsx"
 	"tidings/shared/notice"
 	"tidings/shared/template"
 	"tidings/shared/worker"
@@ -19,13 +22,39 @@ import (
 // carryOut does what was decided. again says that some of it may be done already.
 func (d *Deliverer) carryOut(ctx context.Context, r request, decided []decision, again bool) error {
 	return each(ctx, len(decided), func(ctx context.Context, i int) error {
+		var first error
 		for _, v := range decided[i].Deliveries {
-			if err := d.one(ctx, r, decided[i].who, v, again); err != nil {
-				return fmt.Errorf("user %s, %s: %w", decided[i].User, v.Channel, err)
+			err := d.one(ctx, r, decided[i].who, v, again)
+			if lasting(err) {
+				err = d.giveUp(ctx, r, decided[i].User, v, err)
+			}
+			if err != nil && first == nil {
+				first = fmt.Errorf("user %s, %s: %w", decided[i].User, v.Channel, err)
 			}
 		}
-		return nil
+		return first
 	})
+}
+
+// giveUp notes that a delivery can't be made, now or later. The person's other channels
+// and other people go on.
+func (d *Deliverer) giveUp(ctx context.Context, r request, user string, v route.Delivery, why error) error {
+	d.log.Error("a delivery is given up", "notification", r.notification.ID, "channel", v.Channel, "err", why)
+	_, _, err := d.cfg.Ledger.Put(ctx, r.notification.ID, ledger.Entry{
+		At: d.cfg.Now().UTC(), Kind: ledger.KindNote, Part: "failed-" + worker.KeyOf(user, string(v.Channel), ""),
+		User: user, Channel: string(v.Channel), Reason: "failed", Detail: clip(why.Error()),
+	})
+	return err
+}
+
+// maxDetail is how much of an error the ledger quotes, in bytes.
+const maxDetail = 300
+
+func clip(s string) string {
+	if len(s) > maxDetail {
+		s = strings.ToValidUTF8(s[:maxDetail], "") + "…"
+	}
+	return s
 }
 
 // one does what was decided of one channel for one person.
@@ -137,8 +166,19 @@ func (d *Deliverer) hold(ctx context.Context, r request, who route.Person, v rou
 	if replaces {
 		key = v.Collapse + "-" + string(v.Channel)
 	}
+	if gone, err := d.canceled(ctx, r.notification.ID); err != nil || gone {
+		return err
+	}
+	// It goes along, for one person: what waits may outlive the ledger's memory.
+	n := r.notification
+	n.To = []route.Recipient{{Person: inlined(n)[who.User]}}
+	n.To[0].User = who.User
+	body, err := carry(r.at, n)
+	if err != nil {
+		return err
+	}
 	return d.plan(ctx, planner.Entry{
-		Key: key, Collapse: replaces, Due: v.At, Notification: r.notification.ID, User: who.User, Channel: string(v.Channel), Kind: PlanResume,
+		Key: key, Collapse: replaces, Due: v.At, Notification: n.ID, User: who.User, Channel: string(v.Channel), Kind: PlanResume, Body: body,
 	})
 }
 
@@ -151,9 +191,10 @@ func (d *Deliverer) plan(ctx context.Context, e planner.Entry) error {
 
 // resumeTask is the task of an entry of the plan. Its part has the time, because a
 // channel may be held more than once.
-func resumeTask(e planner.Entry) task {
+func resumeTask(e planner.Entry, about *ledger.Entry) task {
 	return task{
-		Kind: kindResume, Part: "resumed-" + worker.KeyOf(e.User, e.Channel, strconv.FormatInt(e.Due.Unix(), 10)),
+		Entry: about,
+		Kind:  kindResume, Part: "resumed-" + worker.KeyOf(e.User, e.Channel, strconv.FormatInt(e.Due.Unix(), 10)),
 		User: e.User, Channel: route.Channel(e.Channel),
 	}
 }
@@ -176,9 +217,9 @@ func (d *Deliverer) collect(ctx context.Context, r request, who route.Person, v 
 	if len(r.notification.Actions) > 0 {
 		item.URL = r.notification.Actions[0].URL
 	}
-	data, err := json.Marshal(item)
+	data, err := natsx.Encode(item)
 	if err != nil {
-		return fmt.Errorf("json.Marshal: %w", err)
+		return err
 	}
 	key := v.Key
 	if v.Collapse != "" {
@@ -191,8 +232,13 @@ func (d *Deliverer) collect(ctx context.Context, r request, who route.Person, v 
 	if err != nil {
 		return fmt.Errorf("json.Marshal: %w", err)
 	}
+	// One that was decided about long ago, before a restart, may find its digest sent.
+	due := v.At
+	if now := d.cfg.Now(); now.After(due) {
+		due = now
+	}
 	return d.plan(ctx, planner.Entry{
-		Key: v.Digest, Due: v.At, Notification: v.Digest, User: who.User, Channel: string(v.Channel), Kind: PlanFlush, Body: about,
+		Key: v.Digest, Due: due, Notification: v.Digest, User: who.User, Channel: string(v.Channel), Kind: PlanFlush, Body: about,
 	})
 }
 

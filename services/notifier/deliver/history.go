@@ -67,8 +67,8 @@ func same(a, b route.History) bool {
 		maps.EqualFunc(a.Digests, b.Digests, func(x, y route.Collected) bool { return reflect.DeepEqual(x, y) })
 }
 
-// Erase forgets a person.
-func (h *History) Erase(ctx context.Context, user string) error {
+// erase forgets a person.
+func (h *History) erase(ctx context.Context, user string) error {
 	keys, err := h.bucket.Keys(ctx, historyKey(user, "")+"*")
 	if err != nil {
 		return err

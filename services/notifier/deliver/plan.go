@@ -3,7 +3,6 @@ package deliver
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"tidings/services/notifier/planner"
 	"tidings/services/notifier/route"
 	"tidings/shared/ledger"
+	"tidings/shared/natsx"
 	"tidings/shared/worker"
 )
 
@@ -32,7 +32,7 @@ const (
 // entry, and more than one instance may do so at the same time.
 func (d *Deliverer) Fire(ctx context.Context, e planner.Entry) error {
 	err := d.fire(ctx, e)
-	if errors.Is(err, ledger.ErrUnknown) || errors.Is(err, errStored) {
+	if lasting(err) {
 		// It can't be mended by trying again: what it was about has aged out.
 		d.log.Warn("an entry of the plan is dropped", "kind", e.Kind, "notification", e.Notification, "err", err)
 		return nil
@@ -43,19 +43,15 @@ func (d *Deliverer) Fire(ctx context.Context, e planner.Entry) error {
 func (d *Deliverer) fire(ctx context.Context, e planner.Entry) error {
 	switch e.Kind {
 	case PlanBegin:
-		r, err := d.request(ctx, e.Notification)
-		if err != nil {
-			return err
-		}
-		return d.expandAndBegin(ctx, r)
+		return d.beginPlanned(ctx, e)
 	case PlanRepeat:
 		return d.repeat(ctx, e)
 	case PlanResume:
-		r, err := d.request(ctx, e.Notification)
+		r, about, err := d.planned(ctx, e)
 		if err != nil {
 			return err
 		}
-		return d.queue(ctx, e.Notification, resumeTask(e), r.notification.Expires)
+		return d.queue(ctx, e.Notification, resumeTask(e, about), r.notification.Expires)
 	case PlanFlush:
 		var about digestBody
 		if err := json.Unmarshal(e.Body, &about); err != nil {
@@ -88,8 +84,42 @@ func (d *Deliverer) queue(ctx context.Context, id string, t task, expires time.T
 	return nil
 }
 
+// planned returns the notification that an entry of the plan is about, which came along.
+func (d *Deliverer) planned(ctx context.Context, e planner.Entry) (r request, about *ledger.Entry, err error) {
+	if about, err = carried(e.Body); err != nil {
+		return request{}, nil, err
+	}
+	if about == nil {
+		r, err = d.request(ctx, e.Notification)
+		return r, nil, err
+	}
+	r, err = requestOf(e.Notification, *about)
+	return r, about, err
+}
+
+// beginPlanned begins with a notification whose time has come.
+func (d *Deliverer) beginPlanned(ctx context.Context, e planner.Entry) error {
+	r, about, err := d.planned(ctx, e)
+	if err != nil {
+		return err
+	}
+	if about != nil {
+		// It may have been accepted longer ago than the ledger remembers.
+		_, _, err := d.cfg.Ledger.Put(ctx, e.Notification, ledger.Entry{
+			At: about.At, Kind: ledger.KindRequest, Part: RequestPart, Reason: "planned", Body: about.Body,
+		})
+		if err != nil {
+			return fmt.Errorf("store the notification: %w", err)
+		}
+	}
+	return d.expandAndBegin(ctx, r)
+}
+
 // expandAndBegin begins with whom the notification reaches now.
 func (d *Deliverer) expandAndBegin(ctx context.Context, r request) error {
+	if gone, err := d.canceled(ctx, r.notification.ID); err != nil || gone {
+		return err
+	}
 	users, _, err := d.Recipients(ctx, r.notification)
 	if err != nil {
 		return err
@@ -100,27 +130,37 @@ func (d *Deliverer) expandAndBegin(ctx context.Context, r request) error {
 // repeat tells a recurring notification once more, as a notification of its own, and
 // plans the next time.
 func (d *Deliverer) repeat(ctx context.Context, e planner.Entry) error {
-	series, err := d.request(ctx, e.Notification)
+	series, _, err := d.planned(ctx, e)
 	if err != nil {
+		return err
+	}
+	if gone, err := d.canceled(ctx, e.Notification); err != nil || gone {
 		return err
 	}
 	n := series.notification
 	n.ID = e.Notification + "-" + strconv.FormatInt(e.Due.Unix(), 10)
 	n.Repeat, n.At, n.Expires = nil, time.Time{}, time.Time{}
-	body, err := json.Marshal(n)
+	body, err := natsx.Encode(n)
 	if err != nil {
-		return fmt.Errorf("json.Marshal: %w", err)
+		return err
 	}
-	stored, _, err := d.cfg.Ledger.Put(ctx, n.ID, 0, ledger.Entry{
+	stored, _, err := d.cfg.Ledger.Put(ctx, n.ID, ledger.Entry{
 		At: e.Due, Kind: ledger.KindRequest, Part: RequestPart, Reason: "repeat", Detail: e.Notification, Body: body,
 	})
 	if err != nil {
 		return fmt.Errorf("store the notification: %w", err)
 	}
-	if err := d.expandAndBegin(ctx, request{notification: n, at: stored.At, seq: stored.Seq}); err != nil {
+	if err := d.expandAndBegin(ctx, request{notification: n, at: stored.At}); err != nil {
 		return err
 	}
-	_, err = d.PlanNext(ctx, series.notification, e.Due)
+	if _, err = d.PlanNext(ctx, series.notification, e.Due); err != nil {
+		return err
+	}
+	// Whoever canceled it meanwhile has not seen what was just planned.
+	if gone, err := d.canceled(ctx, e.Notification); err != nil || !gone {
+		return err
+	}
+	_, err = d.cfg.Planner.CancelAll(ctx, e.Notification)
 	return err
 }
 
@@ -143,16 +183,28 @@ func (d *Deliverer) PlanNext(ctx context.Context, n route.Notification, after ti
 	if next.IsZero() {
 		return next, nil
 	}
-	return next, d.plan(ctx, planner.Entry{Key: planKey(n.ID), Due: next, Notification: n.ID, Kind: PlanRepeat})
+	body, err := carry(d.cfg.Now().UTC(), n)
+	if err != nil {
+		return next, err
+	}
+	return next, d.plan(ctx, planner.Entry{Key: planKey(n.ID), Due: next, Notification: n.ID, Kind: PlanRepeat, Body: body})
 }
 
 // PlanBegin plans the beginning of a notification that is for later.
 func (d *Deliverer) PlanBegin(ctx context.Context, n route.Notification) error {
-	return d.plan(ctx, planner.Entry{Key: planKey(n.ID), Due: n.At, Notification: n.ID, Kind: PlanBegin})
+	body, err := carry(d.cfg.Now().UTC(), n)
+	if err != nil {
+		return err
+	}
+	return d.plan(ctx, planner.Entry{Key: planKey(n.ID), Due: n.At, Notification: n.ID, Kind: PlanBegin, Body: body})
 }
 
 // planKey is the key of a notification's own entry in the plan.
 func planKey(id string) string { return worker.KeyOf(id, "plan", "") }
 
-// RequestPart is the part of the ledger's entry with the notification itself.
-const RequestPart = "request"
+// Parts of the ledger's entries: the notification itself, and the note that it was given
+// up.
+const (
+	RequestPart  = "request"
+	CanceledPart = "canceled"
+)

@@ -3,21 +3,18 @@ package deliver
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
-	"golang.org/x/sync/errgroup"
-
-	"tidings/services/notifier/people"
 	"tidings/services/notifier/route"
 	"tidings/shared/ledger"
+	"tidings/shared/natsx"
 	"tidings/shared/worker"
 )
 
 // Send implements worker.Sender for Channel. Everything it does may be done again.
 func (d *Deliverer) Send(ctx context.Context, a worker.Attempt) (worker.Outcome, error) {
 	err := d.send(ctx, a)
-	if errors.Is(err, errStored) || errors.Is(err, ledger.ErrUnknown) {
+	if lasting(err) {
 		return worker.Never(), err
 	}
 	return worker.Again(), err
@@ -35,12 +32,12 @@ func (d *Deliverer) send(ctx context.Context, a worker.Attempt) error {
 	if err != nil {
 		return err
 	}
-	decided, err := d.decide(ctx, r, t)
+	again := a.Number > 1 // some of the work may be done
+	decided, err := d.decide(ctx, r, t, again)
 	if err != nil {
 		return err
 	}
-	// An attempt that is not the first may find some of its work done.
-	return d.carryOut(ctx, r, decided, a.Number > 1)
+	return d.carryOut(ctx, r, decided, again)
 }
 
 // requestFor returns the notification of a task.
@@ -48,9 +45,7 @@ func (d *Deliverer) requestFor(ctx context.Context, id string, t task) (request,
 	if t.Entry == nil {
 		return d.request(ctx, id)
 	}
-	e := *t.Entry
-	e.Seq = t.Seq
-	return requestOf(id, e)
+	return requestOf(id, *t.Entry)
 }
 
 // decision is what becomes of a notification for one person, as the ledger keeps it.
@@ -64,94 +59,74 @@ type decision struct {
 }
 
 // decide returns the decisions of a task: those that are in the ledger, or those it
-// makes and puts there.
-func (d *Deliverer) decide(ctx context.Context, r request, t task) ([]decision, error) {
-	made, err := d.make(ctx, r, t)
+// makes and puts there. again says that they may be there: to ask Route once more would
+// count the notification twice.
+func (d *Deliverer) decide(ctx context.Context, r request, t task, again bool) ([]decision, error) {
+	users := t.Users
+	if t.Kind == kindResume {
+		users = []string{t.User}
+	}
+	people, err := d.find(ctx, r.notification, users)
 	if err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(made)
+	if again {
+		before, found, err := d.cfg.Ledger.Part(ctx, r.notification.ID, t.Part)
+		if err != nil {
+			return nil, fmt.Errorf("read the decisions: %w", err)
+		}
+		if found {
+			return decidedBefore(before, people)
+		}
+	}
+	made := make([]decision, len(people))
+	err = each(ctx, len(people), func(ctx context.Context, i int) error {
+		deliveries, err := d.ask(ctx, r, t, people[i])
+		if err != nil {
+			return fmt.Errorf("user %s: %w", people[i].User, err)
+		}
+		made[i] = decision{User: people[i].User, Deliveries: deliveries, who: people[i].Person}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	body, err := natsx.Encode(made)
 	if err != nil {
 		return nil, fmt.Errorf("json.Marshal: %w", err)
 	}
 	e := ledger.Entry{At: d.cfg.Now().UTC(), Kind: ledger.KindRouted, Part: t.Part, Body: body}
-	stored, fresh, err := d.cfg.Ledger.Put(ctx, r.notification.ID, r.seq, e)
+	stored, fresh, err := d.cfg.Ledger.Put(ctx, r.notification.ID, e)
 	if err != nil {
 		return nil, fmt.Errorf("store the decisions: %w", err)
 	}
 	if fresh {
 		return made, nil
 	}
+	return decidedBefore(stored, people)
+}
+
+// decidedBefore reads decisions from the ledger, with the people as they are now.
+func decidedBefore(stored ledger.Entry, people []person) ([]decision, error) {
 	var before []decision
 	if err := json.Unmarshal(stored.Body, &before); err != nil {
 		return nil, fmt.Errorf("%w: decisions: %w", errStored, err)
 	}
-	if len(before) != len(made) {
-		return nil, fmt.Errorf("%w: %d decisions for %d people", errStored, len(before), len(made))
+	if len(before) != len(people) {
+		return nil, fmt.Errorf("%w: %d decisions for %d people", errStored, len(before), len(people))
 	}
 	for i := range before {
-		before[i].who = made[i].who
+		before[i].who = people[i].Person
 	}
 	return before, nil
 }
 
-// make asks Route about every person of a task.
-func (d *Deliverer) make(ctx context.Context, r request, t task) ([]decision, error) {
-	users := t.Users
-	if t.Kind == kindResume {
-		users = []string{t.User}
-	}
-	known, prefs, err := d.about(ctx, users)
-	if err != nil {
-		return nil, err
-	}
-	inline := inlined(r.notification)
-	out := make([]decision, len(users))
-	err = each(ctx, len(users), func(ctx context.Context, i int) error {
-		user := users[i]
-		who := route.Person{User: user}.With(known[user].Person).With(inline[user])
-		deliveries, err := d.ask(ctx, r, t, who, prefs[user])
-		if err != nil {
-			return fmt.Errorf("user %s: %w", user, err)
-		}
-		out[i] = decision{User: user, Deliveries: deliveries, who: who}
-		return nil
-	})
-	return out, err
-}
-
-// about reads what is known of people and what they prefer, both at once.
-func (d *Deliverer) about(ctx context.Context, users []string) (known map[string]people.Record, prefs map[string]route.Preferences, err error) {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		if known, err = d.cfg.People.Many(ctx, users); err != nil {
-			return fmt.Errorf("read the people: %w", err)
-		}
-		return nil
-	})
-	g.Go(func() (err error) {
-		if prefs, err = d.cfg.People.ManyPreferences(ctx, users); err != nil {
-			return fmt.Errorf("read the preferences: %w", err)
-		}
-		return nil
-	})
-	err = g.Wait()
-	return known, prefs, err
-}
-
-// inlined returns what the sender gave of people's addresses.
-func inlined(n route.Notification) map[string]route.Person {
-	out := map[string]route.Person{}
-	for _, to := range n.To {
-		if to.Topic == "" {
-			out[to.User] = to.Person
-		}
-	}
-	return out
-}
-
 // ask asks Route, or Resume, about one person, and keeps the history it answers with.
-func (d *Deliverer) ask(ctx context.Context, r request, t task, who route.Person, prefs route.Preferences) (out []route.Delivery, err error) {
+func (d *Deliverer) ask(ctx context.Context, r request, t task, p person) (out []route.Delivery, err error) {
+	if p.unreadable {
+		return unreadable(t), nil
+	}
+	who, prefs := p.Person, p.prefs
 	facts := route.Facts{Channels: d.cfg.Channels}
 	if who.Email != "" {
 		if facts.Suppressed, err = d.suppressed(ctx, route.Mail, who.Email); err != nil {
@@ -181,6 +156,20 @@ func (d *Deliverer) ask(ctx context.Context, r request, t task, who route.Person
 		out[i].Address, out[i].Why = "", ""
 	}
 	return out, err
+}
+
+// unreadable are the decisions about somebody of whom it can't be told what they want:
+// rather nothing than what they may have turned off.
+func unreadable(t task) []route.Delivery {
+	channels := route.Channels()
+	if t.Kind == kindResume {
+		channels = []route.Channel{t.Channel}
+	}
+	out := make([]route.Delivery, 0, len(channels))
+	for _, c := range channels {
+		out = append(out, route.Delivery{Channel: c, Verdict: route.Dropped, Reason: route.Unreadable})
+	}
+	return out
 }
 
 // remembers reports whether the history of a category matters to Route.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"tidings/shared/natsx"
 	"tidings/shared/subject"
 )
 
@@ -83,7 +84,7 @@ func (e Entry) message(space subject.Space) (*nats.Msg, error) {
 		return nil, err
 	}
 	e.Due = e.Due.UTC().Truncate(time.Microsecond)
-	data, err := json.Marshal(e)
+	data, err := natsx.Encode(e)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrEntry, err)
 	}

@@ -42,6 +42,8 @@ const (
 	NotDefault Reason = "not_default"
 	// Unavailable: this installation has nobody to send over the channel.
 	Unavailable Reason = "unavailable"
+	// Unreadable: what is stored about the person cannot be read.
+	Unreadable Reason = "unreadable"
 	// NoAddress: there is no address for the channel.
 	NoAddress Reason = "no_address"
 	// Muted: the person muted everything for now.
@@ -104,6 +106,8 @@ func (r Reason) refusal() string {
 		return "The category does not use this channel, and the person did not ask for it."
 	case Unavailable:
 		return "This channel is not set up here."
+	case Unreadable:
+		return "What is stored about the person cannot be read."
 	case NoAddress:
 		return "There is no address for this channel."
 	case Muted:

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"tidings/services/notifier/deliver"
 	"tidings/services/notifier/route"
 	"tidings/shared/ledger"
 	"tidings/shared/worker"
@@ -30,6 +31,8 @@ const (
 	// Bounced and Complained: the mail system said so afterwards.
 	Bounced    State = "bounced"
 	Complained State = "complained"
+	// Failed: it can't be delivered; Delivery.Detail is why.
+	Failed State = "failed"
 )
 
 // Timeline is what became of a notification. Its JSON is part of the API.
@@ -110,9 +113,6 @@ type Step struct {
 	Next time.Time `json:"next,omitzero"`
 }
 
-// routeChannel is the channel of the jobs that decide; they are no deliveries.
-const routeChannel = "route"
-
 // Build makes the timeline of a notification. entries must hold its request.
 func Build(id string, entries []ledger.Entry, receipts []worker.Receipt, more bool) (Timeline, error) {
 	b := &builder{t: Timeline{ID: id, To: []string{}, Deliveries: []Delivery{}, Steps: []Step{}, More: more}, at: map[string]int{}}
@@ -148,13 +148,10 @@ func (b *builder) entry(e ledger.Entry) error {
 		return b.routed(e)
 	default:
 		b.t.Steps = append(b.t.Steps, Step{At: e.At, What: e.Reason, User: e.User, Channel: e.Channel, Detail: e.Detail})
-		b.t.Canceled = b.t.Canceled || e.Reason == Canceled
+		b.t.Canceled = b.t.Canceled || e.Part == deliver.CanceledPart
 		return nil
 	}
 }
-
-// Canceled is the reason of the note that a notification was canceled.
-const Canceled = "canceled"
 
 func (b *builder) request(e ledger.Entry) error {
 	var n route.Notification
@@ -222,7 +219,7 @@ func (b *builder) decided(e ledger.Entry, user string, v route.Delivery) {
 
 // receipt notes what became of a job.
 func (b *builder) receipt(r worker.Receipt) {
-	if r.Channel == routeChannel {
+	if r.Channel == deliver.Channel {
 		b.routeReceipt(r)
 		return
 	}
@@ -257,15 +254,13 @@ func (b *builder) routeReceipt(r worker.Receipt) {
 
 // afterwards notes what was learned about a delivery after it was sent.
 func (b *builder) afterwards(e ledger.Entry) {
-	if e.Kind != ledger.KindNote || e.Key == "" {
-		return
-	}
 	state := State(e.Reason)
-	if state != Bounced && state != Complained && state != Delivered {
+	if e.Kind != ledger.KindNote || state != Bounced && state != Complained && state != Delivered && state != Failed {
 		return
 	}
 	for i := range b.t.Deliveries {
-		if d := &b.t.Deliveries[i]; d.Key == e.Key {
+		d := &b.t.Deliveries[i]
+		if e.Key != "" && d.Key == e.Key || e.Key == "" && d.User == e.User && string(d.Channel) == e.Channel {
 			d.State, d.Detail, d.Changed = state, e.Detail, e.At
 		}
 	}

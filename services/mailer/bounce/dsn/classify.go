@@ -17,15 +17,21 @@ func Classify(status, diagnostic string) Kind {
 	if code == "" || generic(code) {
 		return byWords(code, diagnostic)
 	}
-	class, rest, _ := strings.Cut(code, ".")
+	_, rest, _ := strings.Cut(code, ".")
 	topic, _, _ := strings.Cut(rest, ".")
 	switch {
 	case topic == "7", topic == "5", topic == "6", slices.Contains([]string{"1.7", "1.8", "2.3", "3.4"}, rest):
 		return Refused
-	case class == "5" && slices.Contains([]string{"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"}, rest):
+	case Gone(code):
 		return Hard
 	}
 	return Soft
+}
+
+// Gone reports whether an enhanced code means that there is no such mailbox, or not any
+// more. A bare 550 doesn't: it is also said to those whose mail isn't liked.
+func Gone(code string) bool {
+	return slices.Contains([]string{"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"}, code)
 }
 
 // generic reports whether a code says only that something about its topic is wrong.

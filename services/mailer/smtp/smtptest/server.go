@@ -1,6 +1,7 @@
 package smtptest
 
 import (
+	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -36,9 +37,10 @@ const (
 	Login = "AUTH"
 	From  = "MAIL"
 	To    = "RCPT"
-	Body  = "body" // before the mail is read
-	End   = "end"  // after the mail is read, and before it is kept
-	Kept  = "kept" // after it is kept, and before that is said
+	Body  = "body"  // before the mail is read
+	Begun = "begun" // after the mail's first byte is read
+	End   = "end"   // after the mail is read, and before it is kept
+	Kept  = "kept"  // after it is kept, and before that is said
 )
 
 // Plan is what a server does at a place; arg is the address there, or "". Its answer is
@@ -318,7 +320,13 @@ func (e *session) Data(r io.Reader) error {
 	if err := e.s.ask(e.c, Body, e.mail.To); err != nil {
 		return err
 	}
-	b, err := io.ReadAll(r)
+	body := bufio.NewReader(r)
+	if _, err := body.Peek(1); err == nil { // an error comes again
+		if err := e.s.ask(e.c, Begun, e.mail.To); err != nil {
+			return err
+		}
+	}
+	b, err := io.ReadAll(body)
 	if err != nil {
 		return err
 	}
