@@ -20,7 +20,11 @@ const defaultPage = 100
 // topic or pattern, oldest first.
 func (e *Edge) history(c echo.Context) error {
 	g := httpx.Grant(c)
-	p, err := mayRead("topic", c.Param("topic"), g)
+	topic, err := httpx.Param(c, "topic")
+	if err != nil {
+		return err
+	}
+	p, err := mayRead("topic", topic, g)
 	if err != nil {
 		return err
 	}

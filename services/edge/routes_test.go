@@ -95,6 +95,10 @@ func TestRefusals(t *testing.T) {
 	if page := mustPage(t, n, "room.%3E"); len(page) != 0 {
 		t.Errorf("a refused request stored something: %v (from %v)", page, x)
 	}
+	// A topic means the same when more of it is escaped than needs to be.
+	if status, p := n.call("GET", "/v1/topics/room%2Eops/events", good, ""); status != http.StatusOK {
+		t.Errorf("an escaped topic: %d %v", status, p)
+	}
 }
 
 func mustPage(t *testing.T, n *node, topic string) []any {

@@ -32,7 +32,8 @@ type address struct {
 
 func (a address) String() string { return a.local + "@" + a.domain }
 
-// parseAddress reads local@domain. The error doesn't quote it.
+// parseAddress reads local@domain. The error doesn't quote it. The notifier accepts by the
+// same rules (its package route/address); testdata/addresses.txt holds both to them.
 func parseAddress(s string) (address, error) {
 	at := strings.LastIndexByte(s, '@')
 	if at < 1 || len(s) > maxAddress || !utf8.ValidString(s) {
@@ -46,8 +47,9 @@ func parseAddress(s string) (address, error) {
 	return address{local, strings.ToLower(domain)}, nil
 }
 
-// isLocal says whether s is words with dots between them, of which each may hold
-// letters of any script. Quoted forms are as good as never used, and not worth the risk.
+// isLocal says whether s is words with dots between them, of which each may hold letters,
+// their marks and digits of any script. Quoted forms, and the symbols that RFC 6531 allows
+// beside letters, are as good as never used, and not worth the risk.
 func isLocal(s string) bool {
 	if len(s) > maxLocal {
 		return false

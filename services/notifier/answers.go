@@ -19,11 +19,13 @@ import (
 const (
 	// answersKeep is how long an Idempotency-Key is remembered.
 	answersKeep = 24 * time.Hour
-	// answersBytes bounds them all; an answer has some hundred bytes.
-	answersBytes = 256 << 20
+	// answersBytes bounds them all; an answer has some hundred bytes, and that of a full
+	// batch ten thousand.
+	answersBytes = 1 << 30
 )
 
-// answers remembers what was answered to requests with an Idempotency-Key.
+// answers remembers what was answered to requests with an Idempotency-Key. Its keys are
+// those of answerKey.
 type answers struct{ bucket *natsx.Bucket }
 
 // answer is a remembered request. It is stored before the request is carried out, with
@@ -34,6 +36,12 @@ type answer struct {
 	IDs         []string `json:"ids"`
 	// Body is the answer, nil while it is not known.
 	Body json.RawMessage `json:"body,omitempty"`
+}
+
+// newAnswer is what there is to remember of a request that begins.
+func newAnswer(request []byte, ids []string) answer {
+	sum := sha256.Sum256(request)
+	return answer{Fingerprint: hex.EncodeToString(sum[:16]), IDs: ids}
 }
 
 func openAnswers(ctx context.Context, conn *natsx.Conn, space subject.Space, replicas int) (*answers, error) {
@@ -47,40 +55,73 @@ func openAnswers(ctx context.Context, conn *natsx.Conn, space subject.Space, rep
 	return &answers{b}, nil
 }
 
-// begin remembers a request of a user before it is carried out. It returns what is known
-// about it: the ids to use, and the answer if there is one.
-func (a *answers) begin(ctx context.Context, user, key string, request []byte, ids []string) (answer, error) {
-	sum := sha256.Sum256(request)
-	mine := answer{Fingerprint: hex.EncodeToString(sum[:16]), IDs: ids}
-	known := mine
-	err := a.bucket.Change(ctx, answerKey(user, key), func(value []byte) ([]byte, error) {
-		if value == nil {
-			known = mine
-			return json.Marshal(mine)
+// find returns what is known of a request, and whether anything is. Of another request
+// under its key there is a *httpx.Problem.
+func (a *answers) find(ctx context.Context, key string, mine answer) (answer, bool, error) {
+	value, _, err := a.bucket.Read(ctx, key)
+	if err != nil {
+		return answer{}, false, err
+	}
+	return mine.met(value)
+}
+
+// met reads what is stored under the key of a request. An empty value is one that was
+// forgotten.
+func (a answer) met(value []byte) (known answer, found bool, err error) {
+	if len(value) == 0 {
+		return answer{}, false, nil
+	}
+	if err := json.Unmarshal(value, &known); err != nil {
+		return answer{}, false, fmt.Errorf("a stored answer: %w", err)
+	}
+	if known.Fingerprint != a.Fingerprint || len(known.IDs) != len(a.IDs) {
+		return answer{}, false, httpx.NewProblem(http.StatusUnprocessableEntity, "idempotency_key_reused",
+			"This Idempotency-Key was used for another request.").WithParam(httpx.HeaderIdempotencyKey)
+	}
+	return known, true, nil
+}
+
+// begin remembers a request before it is carried out. It returns what is known about it
+// then: the ids to use, and the answer if there is one.
+func (a *answers) begin(ctx context.Context, key string, mine answer) (known answer, err error) {
+	err = a.bucket.Change(ctx, key, func(value []byte) ([]byte, error) {
+		var found bool
+		if known, found, err = mine.met(value); err != nil || found {
+			return value, err
 		}
-		if err := json.Unmarshal(value, &known); err != nil {
-			return nil, fmt.Errorf("a stored answer: %w", err)
-		}
-		if known.Fingerprint != mine.Fingerprint || len(known.IDs) != len(ids) {
-			return nil, httpx.NewProblem(http.StatusUnprocessableEntity, "idempotency_key_reused",
-				"This Idempotency-Key was used for another request.").WithParam(httpx.HeaderIdempotencyKey)
-		}
-		return value, nil
+		known = mine
+		return json.Marshal(mine)
 	})
 	return known, err
 }
 
-// end remembers the answer.
-func (a *answers) end(ctx context.Context, user, key string, body []byte) error {
-	return a.bucket.Change(ctx, answerKey(user, key), func(value []byte) ([]byte, error) {
-		var known answer
-		if value != nil {
-			if err := json.Unmarshal(value, &known); err != nil {
-				return nil, fmt.Errorf("a stored answer: %w", err)
-			}
+// end remembers the answer, and returns the one that counts: of many who carry out the
+// same request the first to end gives it for all.
+func (a *answers) end(ctx context.Context, key string, mine answer) (body []byte, err error) {
+	err = a.bucket.Change(ctx, key, func(value []byte) ([]byte, error) {
+		known, found, err := mine.met(value)
+		if err != nil {
+			return nil, err
 		}
-		known.Body = body
-		return json.Marshal(known)
+		if found && known.Body != nil {
+			body = known.Body
+			return value, nil
+		}
+		body = mine.Body
+		return json.Marshal(mine)
+	})
+	return body, err
+}
+
+// forget forgets a request that was refused, so that it may be mended and sent again. What
+// was answered meanwhile, or is another request, stays.
+func (a *answers) forget(ctx context.Context, key string, mine answer) error {
+	return a.bucket.Change(ctx, key, func(value []byte) ([]byte, error) {
+		known, found, err := mine.met(value)
+		if err != nil || !found || known.Body != nil {
+			return value, nil //nolint:nilerr // it is not ours
+		}
+		return []byte{}, nil
 	})
 }
 

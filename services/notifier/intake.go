@@ -2,15 +2,15 @@ package notifier
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
 	"tidings/services/notifier/deliver"
 	"tidings/services/notifier/route"
 	"tidings/shared/event"
-	"tidings/shared/httpx"
 	"tidings/shared/mesh"
 	"tidings/shared/subject"
 )
@@ -66,23 +66,26 @@ func (n *Notifier) takePublishes(ctx context.Context) error {
 }
 
 func (n *Notifier) takePublish(ctx context.Context, seq uint64, header map[string][]string, body []byte) error {
-	documents, batch, err := split(body)
-	if err != nil {
-		return n.refusePublish(seq, err)
-	}
-	list, err := n.check(ctx, documents, batch)
-	if err != nil {
+	q := request{source: "nats", again: true}
+	var err error
+	if q.documents, q.batch, err = split(body); err != nil {
 		return n.refusePublish(seq, err)
 	}
 	// The ids follow from the message, so that it may be taken twice.
-	ids := make([]string, len(list))
-	for i := range ids {
-		ids[i] = fmt.Sprintf("p-%d-%d", seq, i)
+	q.ids = make([]string, len(q.documents))
+	for i := range q.ids {
+		q.ids[i] = fmt.Sprintf("p-%d-%d", seq, i)
 	}
-	if id := messageID(header); id != "" && !batch {
-		ids[0] = id
+	if id := messageID(header); id != "" && !q.batch {
+		q.ids[0] = id
 	}
-	if _, err = n.acceptAll(ctx, "nats", list, batch, ids); err != nil {
+	list, err := n.check(ctx, q)
+	if err != nil {
+		return n.refusePublish(seq, err)
+	}
+	ctx, cancel := staying(ctx)
+	defer cancel()
+	if _, err = n.acceptAll(ctx, q, list); err != nil {
 		return n.refusePublish(seq, err)
 	}
 	return nil
@@ -96,12 +99,18 @@ func (n *Notifier) losePublish(_ context.Context, seq uint64, _ map[string][]str
 	return nil
 }
 
-// messageID is the id that the publisher gave the message.
+// messageID is the id that the publisher gave the message; a long one is hashed.
 func messageID(header map[string][]string) string {
 	for _, name := range []string{event.HeaderID, "Nats-Msg-Id"} {
-		if v := header[name]; len(v) > 0 && v[0] != "" {
-			return "m-" + subject.Escape(v[0])
+		v := header[name]
+		if len(v) == 0 || v[0] == "" {
+			continue
 		}
+		if id := "m-" + subject.Escape(v[0]); len(id) <= maxSeries {
+			return id
+		}
+		sum := sha256.Sum256([]byte(v[0]))
+		return "m-" + hex.EncodeToString(sum[:16])
 	}
 	return ""
 }
@@ -109,8 +118,7 @@ func messageID(header map[string][]string) string {
 // refusePublish drops a message that will never be right, and returns the error of one
 // that may be later.
 func (n *Notifier) refusePublish(seq uint64, err error) error {
-	p, bad := errors.AsType[*httpx.Problem](problem(err))
-	if _, faults := errors.AsType[*route.FaultsError](err); !faults && (!bad || p.Status >= 500) {
+	if !refused(err) {
 		return err
 	}
 	n.log.Warn("a published notification is refused", "seq", seq, "err", err)

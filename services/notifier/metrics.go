@@ -25,7 +25,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 // accept counts what was accepted.
 func (m *metrics) accept(list []Accepted) {
 	for _, a := range list {
-		if a.Duplicate {
+		if !a.fresh {
 			m.duplicate.Add(1)
 			continue
 		}

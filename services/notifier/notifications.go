@@ -94,15 +94,6 @@ func (n *Notifier) show(ctx context.Context, id string) (timeline.Timeline, erro
 	return t, err
 }
 
-// canceled reports whether a notification was canceled.
-func (n *Notifier) canceled(ctx context.Context, id string) (bool, error) {
-	_, found, err := n.cfg.Ledger.Part(ctx, id, deliver.CanceledPart)
-	if err != nil {
-		return false, fmt.Errorf("read whether it was canceled: %w", err)
-	}
-	return found, nil
-}
-
 // cancel gives up what has not begun of a notification, and returns how many entries of
 // the plan that were. What is on its way goes on.
 func (n *Notifier) cancel(ctx context.Context, id, by string) (int, error) {
@@ -142,7 +133,11 @@ func (n *Notifier) listNotifications(c echo.Context) error {
 
 // showNotification is GET /v1/notifications/:id.
 func (n *Notifier) showNotification(c echo.Context) error {
-	out, err := n.show(c.Request().Context(), c.Param("id"))
+	id, err := httpx.Param(c, "id")
+	if err != nil {
+		return err
+	}
+	out, err := n.show(c.Request().Context(), id)
 	if err != nil {
 		return problem(err)
 	}
@@ -151,7 +146,11 @@ func (n *Notifier) showNotification(c echo.Context) error {
 
 // cancelNotification is DELETE /v1/notifications/:id.
 func (n *Notifier) cancelNotification(c echo.Context) error {
-	gone, err := n.cancel(c.Request().Context(), c.Param("id"), httpx.Grant(c).User)
+	id, err := httpx.Param(c, "id")
+	if err != nil {
+		return err
+	}
+	gone, err := n.cancel(c.Request().Context(), id, httpx.Grant(c).User)
 	if err != nil {
 		return problem(err)
 	}

@@ -10,11 +10,14 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"tidings/services/notifier/deliver"
+	"tidings/services/notifier/planner"
 	"tidings/services/notifier/route"
 	"tidings/shared/httpx"
 	"tidings/shared/ledger"
 	"tidings/shared/mesh"
 	"tidings/shared/natsx"
+	"tidings/shared/worker"
 )
 
 // MaxBody bounds a body of /v1/notify in bytes: one notification of the largest size
@@ -49,42 +52,90 @@ func (n *Notifier) postNotify(c echo.Context) error {
 // notify accepts a document with one or some notifications and returns the answer.
 // With a key the answer is remembered, and replayed to the same request.
 func (n *Notifier) notify(ctx context.Context, source, user, key string, body []byte) (out []byte, replayed bool, err error) {
-	documents, batch, err := split(body)
+	q := request{source: source}
+	if q.documents, q.batch, err = split(body); err != nil {
+		return nil, false, err
+	}
+	q.ids = newIDs(len(q.documents))
+	if key != "" {
+		q.key = answerKey(user, key)
+		return n.notifyOnce(ctx, q, newAnswer(body, q.ids))
+	}
+	list, err := n.check(ctx, q)
 	if err != nil {
 		return nil, false, err
 	}
-	list, err := n.check(ctx, documents, batch)
-	if err != nil {
-		return nil, false, err
-	}
-	ids := newIDs(len(list))
-	if key == "" {
-		out, err = n.acceptAll(ctx, source, list, batch, ids)
-		return out, false, err
-	}
-	// What is refused is not remembered: it may be mended and sent again.
-	known, err := n.answers.begin(ctx, user, key, body, ids)
+	ctx, cancel := staying(ctx)
+	defer cancel()
+	out, err = n.acceptAll(ctx, q, list)
+	return out, false, err
+}
+
+// notifyOnce is notify for a request with an Idempotency-Key. What was answered is found
+// before anything is checked, for it stays the answer when the request would be refused
+// by now. A refusal is not remembered: it may be mended and sent again.
+func (n *Notifier) notifyOnce(ctx context.Context, q request, mine answer) (out []byte, replayed bool, err error) {
+	known, found, err := n.answers.find(ctx, q.key, mine)
 	if err != nil {
 		return nil, false, err
 	}
 	if known.Body != nil {
 		return known.Body, true, nil
 	}
-	if out, err = n.acceptAll(ctx, source, list, batch, known.IDs); err != nil {
+	if found {
+		// It was interrupted, or is being carried out.
+		q.ids, q.again = known.IDs, true
+	}
+	list, err := n.check(ctx, q)
+	if err != nil {
+		if found {
+			err = n.forget(ctx, q, mine, err)
+		}
 		return nil, false, err
 	}
-	return out, false, n.answers.end(ctx, user, key, out)
+	ctx, cancel := staying(ctx)
+	defer cancel()
+	if known, err = n.answers.begin(ctx, q.key, mine); err != nil {
+		return nil, false, err
+	}
+	if known.Body != nil {
+		return known.Body, true, nil
+	}
+	q.ids = known.IDs
+	if known.Body, err = n.acceptAll(ctx, q, list); err != nil {
+		return nil, false, n.forget(ctx, q, mine, err)
+	}
+	out, err = n.answers.end(ctx, q.key, known)
+	return out, false, err
+}
+
+// forget forgets a request that ended in an error, if that is a refusal, and returns the
+// error.
+func (n *Notifier) forget(ctx context.Context, q request, mine answer, err error) error {
+	if !refused(err) {
+		return err
+	}
+	if e := n.answers.forget(ctx, q.key, mine); e != nil {
+		return e // the key would refuse the mended request; this one may be sent again
+	}
+	return err
+}
+
+// staying returns a context that outlives the client: what has begun to be stored is
+// carried out, for at most acceptWait.
+func staying(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), acceptWait)
 }
 
 // acceptAll stores and begins, and makes the answer.
-func (n *Notifier) acceptAll(ctx context.Context, source string, list []candidate, batch bool, ids []string) ([]byte, error) {
-	accepted, err := n.accept(ctx, source, list, ids)
+func (n *Notifier) acceptAll(ctx context.Context, q request, list []candidate) ([]byte, error) {
+	accepted, err := n.accept(ctx, q, list)
 	if err != nil {
 		return nil, err
 	}
 	n.metrics.accept(accepted)
 	var answer any = accepted
-	if !batch {
+	if !q.batch {
 		answer = accepted[0]
 	}
 	out, err := json.Marshal(answer)
@@ -119,6 +170,10 @@ func problem(err error) error {
 	case errors.Is(err, natsx.ErrAway), errors.Is(err, mesh.ErrNobody), errors.Is(err, context.DeadlineExceeded):
 		return httpx.NewProblem(http.StatusServiceUnavailable, "notifier_unavailable", "Notifications can't be stored at the moment.").
 			WithHint("Nothing is promised. Send it again with the same Idempotency-Key or id.").WithRetryAfter(retryAfter).WithCause(err)
+	case errors.Is(err, ledger.ErrEntry), errors.Is(err, worker.ErrJob), errors.Is(err, planner.ErrEntry), errors.Is(err, natsx.ErrTooLarge):
+		return httpx.Bad("", "not_storable", "That can't be stored as it is, neither now nor later.").WithCause(err)
+	case errors.Is(err, deliver.ErrTooMany):
+		return httpx.Bad("to", route.CodeTooMany, fmt.Sprintf("It goes to over %d people.", deliver.MaxMembers)).WithCause(err)
 	case errors.Is(err, natsx.ErrFull):
 		return httpx.NewProblem(http.StatusInsufficientStorage, "storage_full", "There is no room for more notifications.").WithCause(err)
 	}

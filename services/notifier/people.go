@@ -18,7 +18,11 @@ var errOther = httpx.NewProblem(http.StatusForbidden, "people_denied", "The toke
 // putPerson is PUT /v1/people/:id. A person may change their own locale and time zone;
 // everything else is for those who may notify.
 func (n *Notifier) putPerson(c echo.Context) error {
-	grant, id := httpx.Grant(c), c.Param("id")
+	grant := httpx.Grant(c)
+	id, err := httpx.Param(c, "id")
+	if err != nil {
+		return err
+	}
 	body, err := httpx.ReadBody(c, int64(people.MaxRecord))
 	if err != nil {
 		return err
@@ -64,7 +68,11 @@ func (n *Notifier) putOwn(c echo.Context, id string, body []byte) error {
 
 // showPerson is GET /v1/people/:id.
 func (n *Notifier) showPerson(c echo.Context) error {
-	grant, id := httpx.Grant(c), c.Param("id")
+	grant := httpx.Grant(c)
+	id, err := httpx.Param(c, "id")
+	if err != nil {
+		return err
+	}
 	if !mayNotify(grant) && (grant == nil || grant.User != id) {
 		return errOther
 	}
@@ -81,7 +89,11 @@ func (n *Notifier) showPerson(c echo.Context) error {
 // erasePerson is DELETE /v1/people/:id: everything that is kept under the person's id is
 // gone when it answers, whether they were known or not.
 func (n *Notifier) erasePerson(c echo.Context) error {
-	ctx, id := c.Request().Context(), c.Param("id")
+	ctx := c.Request().Context()
+	id, err := httpx.Param(c, "id")
+	if err != nil {
+		return err
+	}
 	if err := (route.Person{User: id}).Check(); err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"strings"
+	"unicode"
 
 	"github.com/labstack/echo/v4"
 
@@ -15,9 +17,22 @@ import (
 // maxEntry bounds the body of a request about the suppression list in bytes.
 const maxEntry = 4 << 10
 
+// channelAddress reads the channel and the address of a path.
+func channelAddress(c echo.Context) (channel, address string, err error) {
+	if channel, err = httpx.Param(c, "channel"); err != nil {
+		return "", "", err
+	}
+	address, err = httpx.Param(c, "address")
+	return channel, address, err
+}
+
 // showSuppressed is GET /v1/suppressed/:channel/:address: why an address is not used.
 func (n *Notifier) showSuppressed(c echo.Context) error {
-	entries, err := n.cfg.Suppressed.Of(c.Request().Context(), c.Param("channel"), c.Param("address"))
+	channel, address, err := channelAddress(c)
+	if err != nil {
+		return err
+	}
+	entries, err := n.cfg.Suppressed.Of(c.Request().Context(), channel, address)
 	if err != nil {
 		return suppressedProblem(err)
 	}
@@ -30,6 +45,10 @@ func (n *Notifier) showSuppressed(c echo.Context) error {
 // addSuppressed is PUT /v1/suppressed/:channel/:address {"category","detail"}: an
 // operator blocks the address.
 func (n *Notifier) addSuppressed(c echo.Context) error {
+	channel, address, err := channelAddress(c)
+	if err != nil {
+		return err
+	}
 	body, err := httpx.ReadBody(c, maxEntry)
 	if err != nil {
 		return err
@@ -43,14 +62,20 @@ func (n *Notifier) addSuppressed(c echo.Context) error {
 			return err
 		}
 	}
-	if !suppressible(c.Param("channel"), c.Param("address")) {
+	if _, ok := n.cfg.Categories[why.Category]; why.Category != "" && !ok {
+		return httpx.Bad("category", "unknown_category", "The category is none of this installation's.")
+	}
+	if strings.ContainsFunc(why.Detail, unicode.IsControl) {
+		return httpx.Bad("detail", route.CodeBadCharacter, "The detail holds a line break or a control character.")
+	}
+	if !suppressible(channel, address) {
 		return suppressedProblem(suppress.ErrAddress)
 	}
 	e := suppress.Entry{Cause: suppress.Blocked, Category: why.Category, At: n.cfg.Now().UTC(), Detail: why.Detail}
-	if err := n.cfg.Suppressed.Add(c.Request().Context(), c.Param("channel"), c.Param("address"), e); err != nil {
+	if err := n.cfg.Suppressed.Add(c.Request().Context(), channel, address, e); err != nil {
 		return suppressedProblem(err)
 	}
-	n.log.Info("an address was suppressed", "channel", c.Param("channel"), "by", httpx.Grant(c).User)
+	n.log.Info("an address was suppressed", "channel", channel, "by", httpx.Grant(c).User)
 	return n.showSuppressed(c)
 }
 
@@ -70,10 +95,14 @@ func suppressible(channel, address string) bool {
 
 // clearSuppressed is DELETE /v1/suppressed/:channel/:address: it may be used again.
 func (n *Notifier) clearSuppressed(c echo.Context) error {
-	if err := n.cfg.Suppressed.Clear(c.Request().Context(), c.Param("channel"), c.Param("address")); err != nil {
+	channel, address, err := channelAddress(c)
+	if err != nil {
+		return err
+	}
+	if err := n.cfg.Suppressed.Clear(c.Request().Context(), channel, address); err != nil {
 		return suppressedProblem(err)
 	}
-	n.log.Info("an address is no longer suppressed", "channel", c.Param("channel"), "by", httpx.Grant(c).User)
+	n.log.Info("an address is no longer suppressed", "channel", channel, "by", httpx.Grant(c).User)
 	return c.NoContent(http.StatusNoContent)
 }
 

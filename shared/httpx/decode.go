@@ -12,7 +12,12 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"tidings/shared/httpx/keys"
 )
+
+// CodeDuplicateField is the code for an object that has a field twice; "param" names it.
+const CodeDuplicateField = "duplicate_field"
 
 const (
 	// MaxJSON bounds what DecodeJSON reads, in bytes, where no tighter limit was set
@@ -27,9 +32,11 @@ const (
 )
 
 // DecodeJSON reads one JSON value from r into v, a pointer. It is strict: unknown
-// fields, data after the value, nesting over MaxJSONDepth, more than MaxJSON bytes
-// and text that is not UTF-8 are refused. Faults of the input are *Problems which
-// name the field or the byte, counted from 0; any other error is a bug in v.
+// fields, those whose case is another, a field given twice in any object, data after
+// the value, nesting over MaxJSONDepth, more than MaxJSON bytes and text that is not
+// UTF-8 are refused; v may be written to nevertheless. Faults of the input are
+// *Problems which name the field or the byte, counted from 0; any other error is a bug
+// in v.
 func DecodeJSON(r io.Reader, v any) error {
 	data, err := io.ReadAll(io.LimitReader(r, MaxJSON+1))
 	if err != nil {
@@ -56,7 +63,20 @@ func DecodeJSON(r io.Reader, v any) error {
 	if tail := bytes.TrimLeft(data[rest:], " \t\r\n"); len(tail) > 0 {
 		return badJSON("goes on after its end", len(data)-len(tail), nil)
 	}
+	if f := keys.Check(data, reflect.TypeOf(v)); f != nil {
+		return keyProblem(f)
+	}
 	return nil
+}
+
+// keyProblem explains a key that encoding/json took and others would not.
+func keyProblem(f *keys.Fault) *Problem {
+	name := clipName(f.Name)
+	if f.Meant == "" {
+		return Bad(name, CodeDuplicateField, "The field "+strconv.Quote(name)+" is given twice, again at byte "+strconv.Itoa(f.At)+".")
+	}
+	return Bad(name, CodeUnknownField, "There is no field "+strconv.Quote(name)+".").
+		WithHint("Case counts: the field is " + strconv.Quote(f.Meant) + ".")
 }
 
 // badJSON is a problem of the text as a whole; what completes "The JSON …".

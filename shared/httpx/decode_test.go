@@ -3,6 +3,7 @@ package httpx_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -55,6 +56,12 @@ func TestDecodeJSON(t *testing.T) {
 		{name: "unknown", in: `{"naem":"x"}`, code: "unknown_field", param: "naem"},
 		{name: "unknown and long", in: `{"` + strings.Repeat("é", 500) + `":1}`, code: "unknown_field", param: strings.Repeat("é", 32) + "…"},
 		{name: "unknown inside", in: `{"inner":{"B":1}}`, code: "unknown_field", param: "B"},
+		{name: "another case", in: `{"Name":"x"}`, code: "unknown_field", param: "Name", detail: `no field "Name"`},
+		{name: "another case inside", in: `{"inner":{"a":1}}`, code: "unknown_field", param: "a"},
+		{name: "twice", in: `{"name":"x","name":"y"}`, code: "duplicate_field", param: "name", detail: `The field "name" is given twice, again at byte 12.`},
+		{name: "twice inside", in: `{"data":{"x":[{"é":1,"\u00e9":2}]}}`, code: "duplicate_field", param: "é", detail: "again at byte 22"},
+		{name: "twice and in another case", in: `{"name":"x","NAME":"y"}`, code: "unknown_field", param: "NAME"},
+		{name: "twice and long", in: `{"data":{"` + strings.Repeat("é", 500) + `":1,"` + strings.Repeat("é", 500) + `":1}}`, code: "duplicate_field", param: strings.Repeat("é", 32) + "…"},
 		{name: "wrong type", in: `{"name":7}`, code: "bad_field", param: "name", detail: `The field "name" must be a string, not number.`},
 		{name: "wrong type inside", in: `{"inner":{"A":"x"}}`, code: "bad_field", param: "inner.A", detail: `must be a number, not string`},
 		{name: "wrong array", in: `{"tags":{}}`, code: "bad_field", param: "tags", detail: "must be an array, not object"},
@@ -120,7 +127,7 @@ func TestDecodeJSONReadErrors(t *testing.T) {
 }
 
 func FuzzDecodeJSON(f *testing.F) {
-	for _, s := range []string{``, `{}`, `{"name":"x","data":[[]]}`, `{"naem":1}`, `{"a":"\"[{"}`, "{\"name\":\"\xff\"}", `[[[[`, `{"at":1}`} {
+	for _, s := range []string{``, `{}`, `{"name":"x","data":[[]]}`, `{"naem":1}`, `{"a":"\"[{"}`, "{\"name\":\"\xff\"}", `[[[[`, `{"at":1}`, `{"Name":"x"}`, `{"data":{"\u0061":1,"a":2}}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -137,4 +144,31 @@ func FuzzDecodeJSON(f *testing.F) {
 			t.Fatalf("%q gave %v", data, err)
 		}
 	})
+}
+
+// BenchmarkDecodeJSON reads something small, and much of the caller's own.
+func BenchmarkDecodeJSON(b *testing.B) {
+	for name, in := range map[string]string{
+		"small": `{"name":"é","count":1,"tags":["a"],"at":"2026-01-31T13:45:00Z","inner":{"A":1},"data":{"x":[1]}}`,
+		"large": `{"data":[` + strings.Repeat(`{"title":"One line of text","number":12345.5,"list":[true,null]},`, 10_000) + `{}]}`,
+		"wide":  `{"data":{` + wide(50_000) + `}}`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(in)))
+			for b.Loop() {
+				if err := httpx.DecodeJSON(strings.NewReader(in), &thing{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// wide is so many members of an object.
+func wide(n int) string {
+	var s strings.Builder
+	for i := range n {
+		fmt.Fprintf(&s, `"key %d":0,`, i)
+	}
+	return s.String() + `"end":0`
 }

@@ -431,7 +431,9 @@ func TestBind(t *testing.T) {
 	t.Parallel()
 	e := httpx.NewEcho(httpx.EchoConfig{})
 	e.POST("/x", func(c echo.Context) error {
-		var v struct{ Name string }
+		var v struct {
+			Name string `json:"name"`
+		}
 		if err := c.Bind(&v); err != nil {
 			return err
 		}

@@ -39,6 +39,8 @@ const (
 	CodeBadField = "bad_field"
 	// CodeUnknownField: there is no such field; "param" names it.
 	CodeUnknownField = "unknown_field"
+	// CodeBadPath: a part of the path is not UTF-8 or badly escaped; "param" names it.
+	CodeBadPath = "bad_path"
 	// CodeTimeout: something behind this server took too long.
 	CodeTimeout = "timeout"
 	// CodeShuttingDown: this server is stopping; another one will answer.

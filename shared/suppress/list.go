@@ -108,18 +108,9 @@ func (l *List) AddHashed(ctx context.Context, channel, hash string, e Entry) err
 	})
 }
 
-// Remove takes the reason with this cause and category back; it is no error if there is
-// none. An empty category means the general reason and not all of them. Errors wrap
-// ErrAddress, ErrBusy or those of natsx.
-func (l *List) Remove(ctx context.Context, channel, address string, cause Cause, category string) error {
-	hash, err := Hash(channel, address)
-	if err != nil {
-		return err
-	}
-	return l.RemoveHashed(ctx, channel, hash, cause, category)
-}
-
-// RemoveHashed is Remove for the hash of an address.
+// RemoveHashed takes the reason with this cause and category of the hash of an address
+// back; it is no error if there is none. An empty category means the general reason and
+// not all of them. Errors wrap ErrAddress, ErrBusy or those of natsx.
 func (l *List) RemoveHashed(ctx context.Context, channel, hash string, cause Cause, category string) error {
 	key, err := keyOf(channel, hash)
 	if err != nil {

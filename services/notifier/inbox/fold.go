@@ -8,8 +8,12 @@ import (
 const (
 	// DefaultPage is how many entries a page has if nobody says how many.
 	DefaultPage = 50
-	// MaxPage is how many entries a page has at most: a whole inbox.
+	// MaxPage is how many entries a page has at most: a whole inbox, if they are short.
 	MaxPage = MaxPerUser
+	// MaxPageBytes bounds the JSON of a page's entries, in bytes. With the longest state
+	// it is half of what a message of NATS carries. A page has one entry even if that is
+	// longer, which no item is that a Store has put.
+	MaxPageBytes = 400 << 10
 )
 
 // View is an inbox as a person sees it at one moment.
@@ -39,6 +43,16 @@ type Entry struct {
 
 // unread reports whether it counts.
 func (e Entry) unread() bool { return !e.Read && !e.Archived && e.SnoozedUntil.IsZero() }
+
+// size returns how many bytes it takes in a page: as JSON without escapes for HTML, as
+// answers are written (package mesh), and a comma.
+func (e Entry) size() int {
+	data, err := encode(e)
+	if err != nil {
+		return MaxPageBytes // none that was read from a store; it must not hide others
+	}
+	return len(data) + 1
+}
 
 // Fold derives a View. Of items with the same number it takes the first; their order
 // does not matter.
@@ -126,24 +140,27 @@ type Query struct {
 
 // Page is some entries, the newest first.
 type Page struct {
+	// Entries may be fewer than the limit although more follow.
 	Entries []Entry
 	// Next is Before of the next page, 0 if this is the last.
 	Next int64
 }
 
-// Page selects entries of the view.
+// Page selects entries of the view, as many as were asked for and MaxPageBytes hold.
 func (v View) Page(q Query) Page {
 	limit := min(q.Limit, MaxPage)
 	if limit <= 0 {
 		limit = DefaultPage
 	}
 	p := Page{Entries: []Entry{}}
+	room := MaxPageBytes
 	for _, e := range v.Entries {
 		if q.Before > 0 && e.N >= q.Before || q.Category != "" && e.Category != q.Category || !q.Filter.selects(e) {
 			continue
 		}
-		if len(p.Entries) == limit {
-			p.Next = p.Entries[limit-1].N
+		room -= e.size()
+		if n := len(p.Entries); n == limit || n > 0 && room < 0 {
+			p.Next = p.Entries[n-1].N
 			break
 		}
 		p.Entries = append(p.Entries, e)

@@ -1,6 +1,7 @@
 package inbox_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -71,6 +72,69 @@ func TestFold(t *testing.T) {
 	}
 }
 
+// TestPageBytes pages through items that are too large to be told at once.
+func TestPageBytes(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		item  inbox.Item
+		pages int
+	}{
+		"small":       {inbox.Item{Title: "x"}, 1},
+		"large":       {inbox.Item{Title: "x", Body: strings.Repeat("b", 28<<10), Data: json.RawMessage(`"` + strings.Repeat("d", 64<<10) + `"`)}, 8},
+		"of HTML":     {inbox.Item{Body: strings.Repeat("<&>", 30<<10)}, 8},
+		"of escapes":  {inbox.Item{Body: strings.Repeat("\x01", 30<<10)}, 15},
+		"of wide \\n": {inbox.Item{Body: strings.Repeat("\u2028", 30<<10)}, 15},
+		"over a page": {inbox.Item{Body: strings.Repeat("x", 500<<10)}, 30},
+	} {
+		var items []inbox.Item
+		for n := range 30 {
+			c.item.N, c.item.ID = int64(n+1), fmt.Sprint("n", n)
+			items = append(items, c.item)
+		}
+		v := inbox.Fold(items, inbox.State{Read: []int64{30}}, now)
+		var got []string
+		pages := 0
+		for q := (inbox.Query{Filter: inbox.FilterAll, Limit: 1000}); pages == 0 || q.Before > 0; pages++ {
+			p := v.Page(q)
+			for _, e := range p.Entries {
+				got = append(got, e.ID)
+			}
+			if data := answer(t, p.Entries); len(p.Entries) == 0 || len(p.Entries) > 1 && len(data) > inbox.MaxPageBytes+2 {
+				t.Fatalf("%s: a page of %d entries in %d bytes", name, len(p.Entries), len(data))
+			}
+			q.Before = p.Next
+		}
+		slices.Reverse(items)
+		want := make([]string, len(items))
+		for k, i := range items {
+			want[k] = i.ID
+		}
+		if !slices.Equal(got, want) || pages != c.pages || v.Unread != 29 {
+			t.Errorf("%s: %d pages of %d, want %d; %d unread", name, pages, len(got), c.pages, v.Unread)
+		}
+	}
+	// One that is left out by a filter takes no room.
+	v := inbox.Fold([]inbox.Item{
+		{N: 1, ID: "a", Body: strings.Repeat("x", 300<<10)}, {N: 2, ID: "b", Body: strings.Repeat("x", 300<<10)}, {N: 3, ID: "c"},
+	}, inbox.State{Archived: []int64{2}}, now)
+	if p := v.Page(inbox.Query{}); len(p.Entries) != 2 || p.Next != 0 {
+		t.Errorf("%d entries, next %d", len(p.Entries), p.Next)
+	}
+}
+
+// answer writes it as the answer to a question is written.
+func answer(t *testing.T, v any) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 // TestJSON pins what clients see.
 func TestJSON(t *testing.T) {
 	t.Parallel()
@@ -117,7 +181,11 @@ func TestParseOp(t *testing.T) {
 		{`{"unarchived":[` + strings.Repeat(`"a",`, 250) + `"a"]}`, inbox.Op{}, "unarchived"},
 		{`{"snoozed":[{"id":"a"}]}`, inbox.Op{Snoozed: []inbox.Sleep{{ID: "a"}}}, "-"},
 		{`{"snoozed":[{"id":""}]}`, inbox.Op{}, "snoozed"},
-		{`{"red":"all"}`, inbox.Op{}, ""},
+		{`{"red":"all"}`, inbox.Op{}, "red"},
+		{`{"Read":"all"}`, inbox.Op{}, "Read"},
+		{`{"read":[],"read":"all"}`, inbox.Op{}, "read"},
+		{`{"snoozed":[{"ID":"a"}]}`, inbox.Op{}, "ID"},
+		{`[]`, inbox.Op{}, ""},
 		{`{} {}`, inbox.Op{}, ""},
 		{``, inbox.Op{}, ""},
 		{strings.Repeat(" ", inbox.MaxOp) + `{}`, inbox.Op{}, ""},

@@ -5,13 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"strings"
 	"time"
+
+	"tidings/shared/httpx"
 )
 
 const (
 	// MaxOp bounds an operation's JSON in bytes.
 	MaxOp = 64 << 10
+	// MaxSleep is how far ahead an item may wake up: a year, and not a typing error. Its
+	// waking is planned, and would be kept until then.
+	MaxSleep = 366 * 24 * time.Hour
 	// all is the word for every item there is.
 	all = "all"
 )
@@ -60,7 +65,8 @@ type Op struct {
 type Sleep struct {
 	// ID is the notification's.
 	ID string `json:"id"`
-	// Until is when it wakes up; a time that has passed wakes it up now.
+	// Until is when it wakes up, at most MaxSleep ahead; a time that has passed wakes it
+	// up now.
 	Until time.Time `json:"until"`
 }
 
@@ -78,13 +84,8 @@ func ParseOp(data []byte) (Op, error) {
 	if len(data) > MaxOp {
 		return Op{}, &OpError{"", fmt.Sprintf("is over %d bytes", MaxOp)}
 	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&raw); err != nil {
+	if err := httpx.DecodeJSON(bytes.NewReader(data), &raw); err != nil {
 		return Op{}, opError(err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return Op{}, &OpError{"", "goes on after its end"}
 	}
 	op := Op{Unread: raw.Unread, Archived: raw.Archived, Unarchived: raw.Unarchived, Snoozed: raw.Snoozed}
 	op.ReadAll = isAll(raw.Read)
@@ -100,10 +101,18 @@ func ParseOp(data []byte) (Op, error) {
 
 // opError names the part that a decoder did not like.
 func opError(err error) error {
-	if e := (*json.UnmarshalTypeError)(nil); errors.As(err, &e) {
-		return &OpError{e.Field, "has the wrong type"}
+	p, ok := errors.AsType[*httpx.Problem](err)
+	switch {
+	case !ok:
+		return &OpError{"", "is not understood: " + err.Error()}
+	case p.Code == httpx.CodeUnknownField:
+		return &OpError{p.Param, "is no part of it"}
+	case p.Code == httpx.CodeDuplicateField:
+		return &OpError{p.Param, "is there twice"}
+	case p.Param != "":
+		return &OpError{p.Param, "has the wrong type"}
 	}
-	return &OpError{"", "is not understood: " + err.Error()}
+	return &OpError{"", "is not understood: " + strings.TrimSuffix(p.Detail, ".")}
 }
 
 func isAll(data json.RawMessage) bool {
@@ -111,7 +120,8 @@ func isAll(data json.RawMessage) bool {
 	return data != nil && json.Unmarshal(data, &word) == nil && word == all
 }
 
-// Check reports what is wrong with the operation as an *OpError, or nil.
+// Check reports what is wrong with the operation as an *OpError, or nil. It knows no
+// clock: Store.Change refuses what sleeps too long.
 func (o Op) Check() error {
 	if o.Seen < 0 || o.Seen > maxNumber {
 		return &OpError{"seen", "is out of bounds"}
@@ -132,6 +142,16 @@ func (o Op) Check() error {
 	for _, z := range o.Snoozed {
 		if y := z.Until.UTC().Year(); y < 1 || y > 9999 {
 			return &OpError{"snoozed", "has a time out of bounds"}
+		}
+	}
+	return nil
+}
+
+// near reports what sleeps too long as an *OpError, or nil.
+func (o Op) near(now time.Time) error {
+	for _, z := range o.Snoozed {
+		if z.Until.After(now.Add(MaxSleep)) {
+			return &OpError{"snoozed", fmt.Sprintf("has a time over %d days ahead", int(MaxSleep/(24*time.Hour)))}
 		}
 	}
 	return nil

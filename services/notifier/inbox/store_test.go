@@ -205,6 +205,14 @@ func TestSnooze(t *testing.T) {
 	if in := read(t, s, ann); len(in.State.Snoozed) != 0 {
 		t.Errorf("after waking: %+v", in.State)
 	}
+	for ahead, field := range map[time.Duration]string{inbox.MaxSleep: "", inbox.MaxSleep + time.Second: "snoozed", 50 * inbox.MaxSleep: "snoozed"} {
+		_, err := s.Change(t.Context(), ann, inbox.Op{ReadAll: true, Snoozed: []inbox.Sleep{{ID: "n2", Until: lim.Now().Add(ahead)}}})
+		e := (*inbox.OpError)(nil)
+		if errors.As(err, &e) != (field != "") || e != nil && e.Field != field {
+			t.Errorf("asleep for %v: %v", ahead, err)
+		}
+	}
+	change(t, s, ann, inbox.Op{Read: []string{"n2"}})
 	var sleeps []inbox.Sleep
 	for k := range inbox.MaxSnoozed + 1 {
 		put(t, s, ann, note(10+k))

@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ const wakeSlack = time.Second
 // ErrUnknown, ErrSnoozed, ErrConflict or those of natsx; then nothing is changed, but
 // after one of natsx it may be. Doing it again does no harm.
 func (s *Store) Change(ctx context.Context, user string, op Op) (View, error) {
-	if err := op.Check(); err != nil {
+	if err := cmp.Or(op.Check(), op.near(s.limits.Now())); err != nil {
 		return View{}, err
 	}
 	return s.change(ctx, user, func(e *edit) (View, error) {

@@ -72,6 +72,16 @@ func TestParseNotificationRefuses(t *testing.T) {
 		{"no title", `{"to":["ann"],"title":" "}`, route.CodeMissing, "title"},
 		{"title with a header", `{"to":["ann"],"title":"x\r\nBcc: x@y.z"}`, route.CodeBadCharacter, "title"},
 		{"title with a separator", `{"to":["ann"],"title":"x\u2028y"}`, route.CodeBadCharacter, "title"},
+		{"title that overrides the direction", `{"to":["ann"],"title":"x\u202egpj.exe"}`, route.CodeBadCharacter, "title"},
+		{"label that isolates", with(`"actions":[{"label":"\u2066x","url":"/"}]`), route.CodeBadCharacter, "actions[0].label"},
+		{"user that embeds", to(`["a\u202ab"]`), route.CodeBadCharacter, "to[0]"},
+		{"name that ends it", to(`[{"user":"a","name":"Ann\u2069"}]`), route.CodeBadCharacter, "to[0].name"},
+		{"collapse that overrides", with(`"collapse":"\u202d"`), route.CodeBadCharacter, "collapse"},
+		{"another case", with(`"Title":"y"`), httpx.CodeUnknownField, "Title"},
+		{"title twice", with(`"title":"y"`), httpx.CodeDuplicateField, "title"},
+		{"another case in a recipient", to(`[{"user":"a","Email":"a@b.c"}]`), httpx.CodeUnknownField, "to[0].Email"},
+		{"twice in a recipient", to(`[{"user":"a","user":"b"}]`), httpx.CodeDuplicateField, "user"},
+		{"snowman", to(`[{"user":"a","email":"☃@example.com"}]`), route.CodeBadEmail, "to[0].email"},
 		{"long title", `{"to":["ann"],"title":"` + long + `"}`, route.CodeTooLong, "title"},
 		{"long body", with(`"body":"` + long + `"`), route.CodeTooLong, "body"},
 		{"body with a bell", with(`"body":"\u0007"`), route.CodeBadCharacter, "body"},
@@ -102,6 +112,20 @@ func TestParseNotificationRefuses(t *testing.T) {
 			_, err := route.ParseNotification([]byte(c.in), noon())
 			checkProblem(t, err, c.code, c.param)
 		})
+	}
+}
+
+// TestDirections has names and titles of scripts from right to left, with their marks,
+// and a body that turns.
+func TestDirections(t *testing.T) {
+	t.Parallel()
+	for _, in := range []string{
+		`{"to":[{"user":"dana","name":"דנה"}],"title":"שלום (1)\u200f!"}`,
+		`{"to":["ann"],"title":"\u061c\u200e3 رسائل","body":"\u202bx\u202c\n\u2067y\u2069"}`,
+	} {
+		if _, err := route.ParseNotification([]byte(in), noon()); err != nil {
+			t.Errorf("%s: %v", in, err)
+		}
 	}
 }
 
@@ -164,16 +188,6 @@ func TestParsePerson(t *testing.T) {
 	both := p.With(route.Person{Email: "other@example.com", Name: "Ann"})
 	if both.Email != "other@example.com" || both.Name != "Ann" || both.TZ != "Europe/Berlin" || both.User != "ann" {
 		t.Errorf("%+v", both)
-	}
-	for _, email := range []string{"a@b", "a.b+c@x-y.example", "ännchen@exämple.de", "o'neil@x.y"} {
-		if err := (route.Person{User: "a", Email: email}).Check(); err != nil {
-			t.Errorf("%s: %v", email, err)
-		}
-	}
-	for _, email := range []string{"@b", "a@", "a@b@c", ".a@b", "a.@b", "a..b@c", "a b@c", `"a"@b`, "a@-b", "a@b-", "a@b..c", "a@b.c.", "a@b_c", strings.Repeat("a", 65) + "@b", "a@" + strings.Repeat("b", 64)} {
-		if err := (route.Person{User: "a", Email: email}).Check(); err == nil {
-			t.Errorf("%s is taken", email)
-		}
 	}
 }
 

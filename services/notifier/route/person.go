@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"tidings/services/notifier/route/address"
 	"tidings/services/notifier/route/wall"
 	"tidings/shared/httpx"
 	"tidings/shared/subject"
@@ -74,10 +75,10 @@ func (p Person) check(f *faults, prefix string) {
 	} else {
 		f.user(prefix+"user", p.User)
 	}
-	if p.Email != "" && !isEmail(p.Email) {
+	if p.Email != "" && !address.Email(p.Email) {
 		f.add(prefix+"email", CodeBadEmail, "is not a bare address like ann@example.com")
 	}
-	if p.Phone != "" && !isPhone(p.Phone) {
+	if p.Phone != "" && !address.Phone(p.Phone) {
 		f.add(prefix+"phone", CodeBadPhone, "is not a number like +4930123456")
 	}
 	f.line(prefix+"name", p.Name, maxDisplayName)

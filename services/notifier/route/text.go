@@ -11,6 +11,8 @@ const (
 	// maxName bounds the names of categories, templates and hooks in bytes: they
 	// become List-Id headers, metric labels and keys.
 	maxName = 64
+	// maxLocale is the longest tag in bytes that RFC 5646 expects of a buffer.
+	maxLocale = 35
 	// maxQuoted cuts what a fault quotes back.
 	maxQuoted = 48
 )
@@ -28,7 +30,8 @@ func clip(s string) string {
 }
 
 // line checks a text that becomes a header or stands in one line: no line breaks, in
-// any of Unicode's forms, and no other control characters.
+// any of Unicode's forms, no other control characters, and none that turn the direction
+// of what comes after them.
 func (f *faults) line(param, s string, most int) {
 	switch {
 	case len(s) > most:
@@ -37,13 +40,22 @@ func (f *faults) line(param, s string, most int) {
 		f.add(param, CodeBadCharacter, "is not UTF-8")
 	case strings.ContainsFunc(s, breaks):
 		f.add(param, CodeBadCharacter, "holds a line break or a control character")
+	case strings.ContainsFunc(s, turns):
+		f.add(param, CodeBadCharacter, "holds a control of the direction of writing")
 	}
 }
 
 // breaks reports whether r may end a line or steer a terminal.
 func breaks(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
 
-// text checks a text of several lines.
+// turns reports whether r embeds, overrides or isolates a direction of writing. In a line
+// it reaches over what stands beside it, such as the name of a file or of a sender, and
+// makes it read as something else. Scripts from right to left need none of them: their
+// letters have a direction, and the marks U+200E, U+200F and U+061C are let pass.
+func turns(r rune) bool { return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' }
+
+// text checks a text of several lines. It may turn the direction of writing, which ends
+// with the line.
 func (f *faults) text(param, s string, most int) {
 	control := func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' }
 	switch {
@@ -98,4 +110,23 @@ func (f *faults) moment(param, s string) time.Time {
 		return time.Time{}
 	}
 	return t
+}
+
+// isLocale reports whether s has the form of a language tag, such as "de" or "pt-BR".
+func isLocale(s string) bool {
+	if len(s) > maxLocale {
+		return false
+	}
+	for i, part := range strings.Split(s, "-") {
+		if len(part) < 1 || len(part) > 8 || i == 0 && len(part) < 2 {
+			return false
+		}
+		for _, r := range part {
+			letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+			if !letter && (i == 0 || r < '0' || r > '9') {
+				return false
+			}
+		}
+	}
+	return true
 }

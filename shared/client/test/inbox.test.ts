@@ -63,6 +63,23 @@ test("it reads what there is, page by page, and follows", async () => {
   assert.equal(device.calls.length, 0);
 });
 
+test("pages may hold fewer than it asked for: the server bounds their bytes", async () => {
+  const { facts, device, inbox } = await begin(120); // the first page holds 50
+  const unread = facts.view().unread;
+  let pages = 0;
+  for (; inbox.get().loading; pages++) {
+    const call = device.take("/v1/inbox?");
+    const query = new URLSearchParams(call.path.split("?")[1]);
+    assert.equal(query.get("filter"), "all");
+    call.answer({ ...facts.page(Number(query.get("before")), pages % 2 ? 1 : 9), unread });
+    await settle();
+  }
+  assert.equal(pages, 14);
+  assert.equal(inbox.get().unread, unread);
+  same(inbox, facts);
+  assert.equal(device.calls.length, 0);
+});
+
 test("events out of order and once more change nothing, and old states neither", async () => {
   const { facts, device, inbox } = await begin();
   const [a, b] = [facts.put({}), facts.put({})];
