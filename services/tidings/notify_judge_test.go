@@ -114,7 +114,6 @@ type judgement struct {
 	read   int // how often it was read to its end
 	lost   int // attempts whose worker was killed
 	unsaid int // attempts whose connection was lost after the mail was kept
-	unread int // or in the middle
 	sends  int // attempts
 	odd    int // attempts that were begun again, although nobody was killed meanwhile
 }

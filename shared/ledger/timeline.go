@@ -65,14 +65,14 @@ func (l *Ledger) Put(ctx context.Context, id string, e Entry) (stored Entry, fre
 // with the leader. Errors wrap those of natsx.
 func (l *Ledger) Part(ctx context.Context, id, part string) (e Entry, found bool, err error) {
 	if checkID(id) != nil || part == "" {
-		return Entry{}, false, nil // nothing can have it
+		return Entry{}, false, nil //nolint:nilerr // nothing can have it
 	}
 	m, err := direct.LastAtLeader(ctx, l.conn, l.config.Name, l.subject(id, part))
 	if err != nil || m == nil {
 		return Entry{}, false, err
 	}
 	if e, err = decode(m); err != nil {
-		return Entry{}, false, nil // whoever wrote it, it is no entry
+		return Entry{}, false, nil //nolint:nilerr // whoever wrote it, it is no entry
 	}
 	return e, true, nil
 }

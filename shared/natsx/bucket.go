@@ -94,7 +94,7 @@ func (b *Bucket) Write(ctx context.Context, key string, value []byte, revision u
 // Delete removes a key and what it held before, and leaves no mark that it was there. It
 // may be absent.
 func (b *Bucket) Delete(ctx context.Context, key string) error {
-	return b.call(ctx, "delete", key, func(ctx context.Context, kv jetstream.KeyValue) error {
+	return b.call(ctx, "delete", key, func(ctx context.Context, _ jetstream.KeyValue) error {
 		s, err := b.conn.JS.Stream(ctx, "KV_"+b.config.Bucket)
 		if err != nil {
 			return err

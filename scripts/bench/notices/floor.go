@@ -110,7 +110,7 @@ func mails(ctx context.Context, addr string, conns, n, size int) (time.Duration,
 		if err != nil {
 			return fmt.Errorf("mail for the floor: %w", err)
 		}
-		defer c.Close()
+		defer func() { _ = c.Close() }()
 		for i, more := next(); more; i, more = next() {
 			if err := c.SendMail("bench@sender.example", []string{email(strconv.Itoa(i))}, strings.NewReader(text)); err != nil {
 				return fmt.Errorf("mail for the floor: %w", err)
