@@ -329,7 +329,7 @@ func (n *Notifier) checkSize(p route.Notification, who route.Person, title, body
 		if len(p.Data) > len(p.Body) {
 			param = "data"
 		}
-		if len(p.Data)+len(p.Body) < made.most/2 {
+		if made.what == stored && len(p.Data)+len(p.Body) < most/2 {
 			param = "to"
 		}
 		return []route.Fault{{Param: param, Code: route.CodeTooLong, Detail: "makes " + made.what + " of over " + strconv.Itoa(made.most) + " bytes"}}
