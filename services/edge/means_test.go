@@ -58,6 +58,19 @@ func (n *node) position() string {
 	return event.Cursor{Epoch: x.Epoch, Seq: x.Last}.String()
 }
 
+// abreast waits until the edge has taken all that the log holds.
+func (n *node) abreast() {
+	n.t.Helper()
+	want, err := event.ParseCursor(n.position())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	testkit.Eventually(n.t, "the edge to have all of the log", func() bool {
+		got, err := event.ParseCursor(n.poll("topics=user&wait=0").Cursor)
+		return err == nil && got.Epoch == want.Epoch && got.Seq >= want.Seq
+	})
+}
+
 // count is how many connections the edge says it has.
 func (n *node) count() int { return int(n.metric("tidings_edge_connections")) }
 

@@ -62,15 +62,21 @@ type list struct {
 
 // question asks the edge a question as an operator does, and returns its error.
 func (n *node) question(name, body string, into any) error {
+	n.t.Helper()
 	m := mesh.New(n.conn, testkit.Space(n.t), testkit.Log(n.t))
-	r, err := m.Look(n.t.Context())
-	if err != nil || len(r.Of("edge")) == 0 {
-		return errors.Join(err, errors.New("no edge is there"))
-	}
+	var edges []mesh.Member
+	testkit.Eventually(n.t, "the edge to be in the mesh", func() bool {
+		r, err := m.Look(n.t.Context())
+		if err != nil {
+			return false
+		}
+		edges = r.Of("edge")
+		return len(edges) > 0
+	})
 	if body == "" {
-		return m.Ask(n.t.Context(), "edge", r.Of("edge")[0].Tag, name, nil, into)
+		return m.Ask(n.t.Context(), "edge", edges[0].Tag, name, nil, into)
 	}
-	return m.Ask(n.t.Context(), "edge", r.Of("edge")[0].Tag, name, json.RawMessage(body), into)
+	return m.Ask(n.t.Context(), "edge", edges[0].Tag, name, json.RawMessage(body), into)
 }
 
 // ask is a question that must succeed.

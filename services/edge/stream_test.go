@@ -200,6 +200,7 @@ func testVoidCursors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	n.abreast() // or it gets after the gap what it had not seen at its hello
 	for reason, cursor := range map[string]string{"epoch": "another-1", "ahead": x.Epoch + "-1000"} {
 		c := n.open("topics=room.ops&cursor=" + cursor)
 		h := c.until("tidings.hello")

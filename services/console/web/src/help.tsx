@@ -22,15 +22,15 @@ export function Keys({ views }: { views: readonly View[] }) {
   const [shown, show] = useState(false);
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
-    let chord = 0;
+    // Never so far: time stamps begin at 0 with the page.
+    let chord = -CHORD_MS;
     const pressed = (e: KeyboardEvent) => {
       const target = e.target as Element;
       if (e.ctrlKey || e.metaKey || e.altKey || target.closest("input, select, textarea, dialog")) return;
-      const view = views.find((v) => LETTERS[v] === e.key);
-      if (e.timeStamp - chord < CHORD_MS && view) {
-        chord = 0;
-        go(view);
-      } else if (e.key === "g") chord = e.timeStamp;
+      const view = e.timeStamp - chord < CHORD_MS && views.find((v) => LETTERS[v] === e.key);
+      chord = -CHORD_MS;
+      if (view) go(view);
+      else if (e.key === "g") chord = e.timeStamp;
       else if (e.key === "?") show(true);
       else if (e.key === "d") toggle();
       else if (e.key === "/") document.querySelector<HTMLInputElement>("main input")?.focus();

@@ -17,7 +17,7 @@ export function Shape({ tone }: { tone: string }) {
   );
 }
 
-/** State is a shape and its words. */
+/** State is a shape and its words. Other words are drawn anew: what is new is nothing that moved. */
 export function State({ tone, words, why }: { tone: Tone; words: string; why?: string | undefined }) {
-  return <span class={`state ${tone}`} title={why}><Shape tone={tone} />{words}</span>;
+  return <span key={words} class={`state ${tone}`} title={why}><Shape tone={tone} />{words}</span>;
 }

@@ -1,4 +1,4 @@
-import{Ea as M,Ga as I,Ha as A,I as O,J as P,Q as d,a as C,ia as g,la as D,m as x,o as j,p as E,q as h,r as $,t as T,v as e,wa as y}from"./chunk-WSOCWZFW.js";function H(t){let n=["tidings token",d(t.user),"--ttl",`${t.ttl_s}s`];return t.sub.length&&n.push("--sub",d(t.sub.join(","))),t.pub.length&&n.push("--pub",d(t.pub.join(","))),t.admin&&n.push("--as-admin"),`TOKEN=$(${n.join(" ")})`}function W(t){let n=JSON.stringify({sub:t.sub,pub:t.pub,...t.admin?{admin:!0}:{}});return`import jwt from "jsonwebtoken";
+import{Ea as M,Ga as I,Ha as A,I as O,J as P,Q as d,a as C,ia as g,la as D,m as x,o as j,p as E,q as h,r as $,t as T,v as e,wa as y}from"./chunk-MVPBLVMF.js";function H(t){let n=["tidings token",d(t.user),"--ttl",`${t.ttl_s}s`];return t.sub.length&&n.push("--sub",d(t.sub.join(","))),t.pub.length&&n.push("--pub",d(t.pub.join(","))),t.admin&&n.push("--as-admin"),`TOKEN=$(${n.join(" ")})`}function W(t){let n=JSON.stringify({sub:t.sub,pub:t.pub,...t.admin?{admin:!0}:{}});return`import jwt from "jsonwebtoken";
 
 const token = jwt.sign(
   { sub: ${JSON.stringify(t.user)}, tidings: ${n} },
