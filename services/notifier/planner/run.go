@@ -17,6 +17,10 @@ const (
 	// firstAgain and lastAgain bound the jittered pauses before an entry that could not
 	// be fired is tried again; it is tried for ever.
 	firstAgain, lastAgain = 500 * time.Millisecond, 5 * time.Minute
+	// lookAgain is after how long an entry that is not there is looked for once more. A
+	// leader that was just elected, and one that is shutting down, say of what is there that
+	// it is not.
+	lookAgain = 2 * time.Second
 	// maxRipe is how many entries that are due are taken out of the heap in advance.
 	maxRipe = 256
 	// longestNap bounds the wait for the next entry: clocks are set, machines sleep.
@@ -43,6 +47,7 @@ type attempt struct {
 	ready time.Time // since when it is due, or when it is to be tried again
 	tries int
 	fired bool // only removing it failed
+	doubt bool // it was not there, and is looked for once more
 }
 
 // outcome is what became of an attempt.
@@ -60,7 +65,8 @@ type run struct {
 
 	later    heap[item]    // not due yet
 	ripe     []attempt     // due, the first one first
-	failing  heap[attempt] // by ready
+	failing  heap[attempt] // by ready; those in doubt as well
+	doubts   int           // how many of those there are
 	active   map[item]bool // what is in ripe or failing, or being fired
 	flying   int
 	outcomes chan outcome // takes all that can be flying
@@ -124,7 +130,7 @@ func (r *run) ripen() {
 		}
 	}
 	r.p.metrics.pending.Set(float64(len(r.later.list) + len(r.active)))
-	r.p.metrics.failing.Set(float64(len(r.failing.list)))
+	r.p.metrics.failing.Set(float64(len(r.failing.list) - r.doubts))
 }
 
 // untilDue returns how long nothing more becomes due.
@@ -152,7 +158,10 @@ func (r *run) next(now time.Time) (a attempt, wait time.Duration, ok bool) {
 	wait = longestNap
 	if len(r.failing.list) > 0 {
 		if wait = r.failing.list[0].ready.Sub(now); wait <= 0 {
-			return r.failing.pop(), 0, true
+			if a = r.failing.pop(); a.doubt {
+				r.doubts--
+			}
+			return a, 0, true
 		}
 	}
 	if len(r.ripe) > 0 {
@@ -172,11 +181,17 @@ func (r *run) next(now time.Time) (a attempt, wait time.Duration, ok bool) {
 // ended notes what became of an attempt.
 func (r *run) ended(ctx context.Context, o outcome) {
 	r.flying--
+	if o.err == nil && o.gone && !o.doubt {
+		r.manners.gone()
+		o.doubt, o.ready = true, time.Now().Add(lookAgain)
+		r.doubts++
+		r.failing.push(o.attempt)
+		return
+	}
 	if o.err == nil {
 		delete(r.active, o.item)
 		switch {
 		case o.gone:
-			r.manners.gone()
 		case o.lost:
 			r.p.metrics.doubled.Inc()
 			r.manners.lost(time.Now())
@@ -195,7 +210,7 @@ func (r *run) ended(ctx context.Context, o outcome) {
 		pause = again(o.tries)
 		r.p.cfg.Log.Warn("an entry could not be fired; trying on", "seq", o.seq, "tries", o.tries, "again_in", pause, "err", o.err)
 	}
-	o.ready = time.Now().Add(pause)
+	o.doubt, o.ready = false, time.Now().Add(pause)
 	r.failing.push(o.attempt)
 }
 
