@@ -17,9 +17,8 @@ const (
 	// firstAgain and lastAgain bound the jittered pauses before an entry that could not
 	// be fired is tried again; it is tried for ever.
 	firstAgain, lastAgain = 500 * time.Millisecond, 5 * time.Minute
-	// lookAgain is after how long an entry that is not there is looked for once more. A
-	// leader that was just elected, and one that is shutting down, say of what is there that
-	// it is not.
+	// lookAgain is after how long an entry that is not there is looked for once more: a
+	// leader that was just elected does not know yet what the one before it stored last.
 	lookAgain = 2 * time.Second
 	// maxRipe is how many entries that are due are taken out of the heap in advance.
 	maxRipe = 256
