@@ -93,16 +93,25 @@ func (p *Planner) count(ctx context.Context, digest string) (int, error) {
 	return 1 + int(page.Pending), nil
 }
 
-// Collected returns what a digest has collected. Errors are those of natsx.
+// Collected returns what a digest has collected, all that the leader has. Errors are
+// those of natsx.
 func (p *Planner) Collected(ctx context.Context, digest string) (Collected, error) {
 	var c Collected
 	if digest == "" || len(digest) > MaxName {
 		return c, nil // nothing can be in it
 	}
-	err := p.visit(ctx, p.items(digest), func(m *nats.Msg) bool {
+	last, err := direct.LastAtLeader(ctx, p.conn, p.config.Name, p.items(digest))
+	if err != nil || last == nil {
+		return c, err
+	}
+	err = p.visit(ctx, p.items(digest), func(m *nats.Msg) bool {
 		c.Items, c.Last = append(c.Items, m.Data), direct.Sequence(m)
 		return len(c.Items) < mostItems
 	})
+	if err == nil && len(c.Items) < mostItems && c.Last < direct.Sequence(last) {
+		// What is not read now would wait for whoever joins the digest next.
+		return Collected{}, fmt.Errorf("collected: a replica lags behind: %w", natsx.ErrAway)
+	}
 	return c, err
 }
 

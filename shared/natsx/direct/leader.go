@@ -33,12 +33,13 @@ type answer struct {
 	} `json:"message"`
 }
 
-// AtLeader is At, answered by the stream's leader: what was stored is there.
+// AtLeader is At, answered by the stream's leader: what was stored is there. Only one that
+// was elected this moment may lack what the one before it stored last.
 func AtLeader(ctx context.Context, conn *natsx.Conn, stream string, seq uint64) (*nats.Msg, error) {
 	return atLeader(ctx, conn, stream, request{Seq: seq})
 }
 
-// LastAtLeader is Last, answered by the stream's leader: what was stored is there.
+// LastAtLeader is Last, answered by the stream's leader, as AtLeader is.
 func LastAtLeader(ctx context.Context, conn *natsx.Conn, stream, subj string) (*nats.Msg, error) {
 	return atLeader(ctx, conn, stream, request{Last: subj})
 }
