@@ -234,10 +234,29 @@ func untilIdle(t testing.TB, url string, patience time.Duration) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d jobs are left in the queue", left)
+			t.Fatalf("%d jobs are left in the queue:\n%s", left, describe(t, s))
 		}
 		<-time.After(100 * time.Millisecond)
 	}
+}
+
+// describe says what the first jobs of the queue are, and how far its workers have come.
+func describe(t testing.TB, s jetstream.Stream) string {
+	t.Helper()
+	var b strings.Builder
+	consumers := s.ListConsumers(t.Context())
+	for c := range consumers.Info() {
+		fmt.Fprintf(&b, "%s: delivered %d (%d), acknowledged up to %d (%d), %d unanswered, %d again, %d pending, %d waiting\n",
+			c.Name, c.Delivered.Stream, c.Delivered.Consumer, c.AckFloor.Stream, c.AckFloor.Consumer, c.NumAckPending, c.NumRedelivered, c.NumPending, c.NumWaiting)
+	}
+	state := s.CachedInfo().State
+	for seq, shown := state.FirstSeq, 0; seq <= state.LastSeq && shown < 5; seq++ {
+		if m, err := s.GetMsg(t.Context(), seq); err == nil {
+			fmt.Fprintf(&b, "%d of %s: %s %v\n", seq, m.Time, m.Subject, m.Header)
+			shown++
+		}
+	}
+	return b.String()
 }
 
 // attach finds the queue of a running installation.

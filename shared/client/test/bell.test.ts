@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { badge, dayOf, ENGLISH, isOn, link, timeOf, titled, turn } from "../src/bell/words.ts";
+import { badge, dayOf, ENGLISH, isOn, link, momentOf, naps, timeOf, titled, turn } from "../src/bell/words.ts";
 import { NO_WISHES, type Wishes } from "../src/inbox/preferences.ts";
 
 test("numbers and names", () => {
@@ -40,6 +40,15 @@ test("times: how long ago today, and the time of day before", () => {
   assert.match(time(61_000), /^1\s?m/);
   assert.match(time(3 * 3_600_000), /^3\s?h/);
   assert.equal(time(20 * 3_600_000), "16:00");
+});
+
+test("times to be told again", () => {
+  // Commas and leading zeros are a matter of the version of the locale's data.
+  const of = (...at: [number, number, number, number]) => naps(new Date(...at)).map(([name, time]) => name + " " + momentOf(time, new Date(...at), "en-GB").replace(/,|\b0(?=\d:)/g, ""));
+  assert.deepEqual(of(2026, 2, 26, 16), ["hour 17:00", "evening 18:00", "tomorrow Fri 9:00", "week Mon 9:00"]);
+  assert.deepEqual(of(2026, 2, 28, 17), ["hour 18:00", "tomorrow Sun 9:00", "week Mon 9:00"], "a Saturday, and the next day has 23 hours");
+  assert.deepEqual(of(2026, 2, 29, 23), ["hour Mon 0:00", "tomorrow Mon 9:00", "week Mon 6 Apr 9:00"], "on a Sunday next week is not tomorrow");
+  assert.equal(of(2026, 2, 30, 8).at(-1), "week Mon 6 Apr 9:00", "nor today on a Monday");
 });
 
 test("a switch turns one channel of one category", () => {

@@ -2,7 +2,7 @@
 
 import { isUnread, type Entry } from "../inbox/fold.ts";
 import { arrange, draw, h, tool } from "./dom.ts";
-import { dayOf, link, timeOf, titled, type Labels } from "./words.ts";
+import { dayOf, link, momentOf, timeOf, titled, type Labels } from "./words.ts";
 
 /** Doer does what a person asks of an item. */
 export interface Doer {
@@ -13,6 +13,7 @@ export interface Doer {
   open(e: Entry): void;
   toggle(e: Entry): void;
   archive(e: Entry): void;
+  snooze(e: Entry): void;
 }
 
 /** Row is one item on the screen. */
@@ -38,6 +39,7 @@ export function rowOf(entry: Entry, doer: Doer): Row {
   const time = h("time", { dateTime: at, title: when.toLocaleString(doer.locale) });
   const chip = h("span", { className: "chip" });
   const read = tool("check", "", () => doer.toggle(row.entry));
+  const sleep = tool("clock", "", () => doer.snooze(row.entry));
   const put = tool("archive", "", () => doer.archive(row.entry));
   const foot = h("div", { className: "foot" }, chip, ...links);
   if (severity === "critical") foot.prepend(h("span", { className: "chip hot" }, labels.critical));
@@ -45,7 +47,7 @@ export function rowOf(entry: Entry, doer: Doer): Row {
     h("span", { className: "dot" }),
     h("b", { className: "name" }, String(title)), time,
     ...(body ? [h("p", {}, String(body))] : []),
-    foot, h("span", { className: "tools" }, read, put));
+    foot, h("span", { className: "tools" }, read, sleep, put));
   el.onclick = (e) => (e.target as Element).closest("button") || doer.open(row.entry);
   const row: Row = {
     entry, el,
@@ -55,13 +57,16 @@ export function rowOf(entry: Entry, doer: Doer): Row {
       const unread = isUnread(e);
       el.classList.toggle("unread", unread);
       el.ariaLabel = (unread ? labels.unread + ": " : "") + title;
-      time.textContent = timeOf(when, now, labels, doer.locale);
+      const until = e.snoozed_until;
+      time.textContent = until ? momentOf(new Date(until), now, doer.locale) : timeOf(when, now, labels, doer.locale);
       chip.textContent = e.category ? (doer.category(e.category) ?? titled(e.category)) : "";
       chip.hidden = !e.category;
       foot.hidden = !e.category && foot.childElementCount < 2;
       face(read, unread ? "check" : "dot", (unread ? labels.markRead : labels.markUnread), "r");
       face(put, e.archived ? "unarchive" : "archive", e.archived ? labels.unarchive : labels.archive, "e");
-      read.hidden = e.archived;
+      face(sleep, until ? "bell" : "clock", until ? labels.wake : labels.snooze, "s");
+      read.hidden = e.archived || !!until;
+      sleep.hidden = e.archived;
     },
   };
   return row;

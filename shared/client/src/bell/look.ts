@@ -30,6 +30,7 @@ svg { display: block; width: 20px; height: 20px; fill: none; stroke: currentColo
 /** PANEL is the style of the panel. */
 export const PANEL = `
 h2, h3, b { font-weight: 600; }
+small { color: var(--dim); font-size: 13px; }
 button:disabled { opacity: .4; cursor: default; }
 .tool:not(:disabled):hover { background: color-mix(in oklab, var(--text) 9%, transparent); color: var(--text); }
 .panel { position: fixed; inset: auto; flex-direction: column; width: min(400px, 100vw - 16px); height: min(600px, 100dvh - 16px); padding: 0; overflow: hidden;
@@ -41,7 +42,7 @@ header { display: flex; align-items: center; gap: 2px; min-height: 52px; padding
 header > .tool:first-child { margin-left: -8px; }
 h2 { flex: 1; font-size: 16px; letter-spacing: -.01em; }
 .close { display: none; }
-.tabs { display: flex; gap: 4px; padding: 6px 12px 10px; border-bottom: 1px solid var(--line); }
+.tabs { display: flex; flex-wrap: wrap; gap: 4px; padding: 6px 12px 10px; border-bottom: 1px solid var(--line); }
 .tabs button { font-variant-numeric: tabular-nums; padding: 3px 10px; border-radius: 14px; color: var(--dim); font-weight: 500; }
 .tabs [aria-pressed=true] { background: var(--tint); color: var(--accent); }
 .body { position: relative; flex: 1; min-height: 0; overflow-y: auto; overscroll-behavior: contain; scrollbar-width: thin; scroll-padding-top: 32px; }
@@ -74,10 +75,15 @@ time { justify-self: end; padding-left: 12px; color: var(--dim); font-size: 12px
 .bar span { flex: 1; }
 .bar button { padding: 4px 8px; font-weight: 600; text-decoration: underline; text-underline-offset: 3px; }
 .bar button:focus-visible { outline-color: currentColor; }
+.menu { position: absolute; z-index: 2; inset: auto 12px 12px; display: grid; padding: 6px; border: 1px solid var(--line); border-radius: 12px; background: var(--ground); box-shadow: 0 8px 28px #0004; }
+.menu small { padding: 4px 10px 6px; }
+.menu button { display: flex; justify-content: space-between; gap: 16px; padding: 7px 10px; border-radius: 8px; text-align: start; }
+.menu button:is(:hover, :focus-visible) { background: var(--hover); }
+.menu span { color: var(--dim); }
 @media (prefers-reduced-motion: no-preference) {
   .tools { transition: .12s; }
   .panel[data-open] { animation: rise .14s ease-out; }
-  .bar { animation: rise .16s ease-out; }
+  .bar, .menu { animation: rise .16s ease-out; }
   .late { animation: rise .16s 2s ease-out both; }
   .bone { animation: breathe 1.6s ease-in-out infinite alternate; }
   @keyframes rise { from { opacity: 0; translate: 0 6px; } }
@@ -85,11 +91,12 @@ time { justify-self: end; padding-left: 12px; color: var(--dim); font-size: 12px
 }
 @media (hover: none) {
   .tool { width: 44px; height: 44px; }
-  .tools { position: static; grid-column: 3; place-self: end; margin: 2px -12px -8px 0; opacity: 1; }
-  .foot { grid-column: 2 / 3; }
+  .tools { position: static; grid-area: 3 / 2 / auto / 4; place-self: end; margin: 2px -12px -8px 0; opacity: 1; }
+  .foot { grid-row: 3; margin-right: 128px; }
   .row time { visibility: visible !important; }
   .tabs button { padding: 9px 14px; border-radius: 20px; }
   .action { padding: 7px 12px; }
+  .menu button { padding: 12px 10px; }
 }
 @media (max-width: 480px) {
   .panel { inset: auto 0 0 !important; width: 100%; max-width: none; height: min(88dvh, 720px); border-width: 1px 0 0; border-radius: 18px 18px 0 0; padding-bottom: env(safe-area-inset-bottom); }
@@ -109,7 +116,6 @@ export const FORM = `
 .line { display: flex; align-items: center; gap: 16px; padding: 12px 0; border-bottom: 1px solid var(--line); cursor: pointer; }
 .line span { flex: 1; }
 .line b { display: block; font-weight: 500; }
-small { color: var(--dim); font-size: 13px; }
 .hours { display: flex; gap: 20px; padding: 10px 0; border-bottom: 1px solid var(--line); }
 .hours label { display: flex; align-items: center; gap: 8px; color: var(--dim); }
 .hours input { padding: 4px 8px; border: 1px solid var(--line); border-radius: 8px; background: none; color: var(--text); }

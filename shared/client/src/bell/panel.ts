@@ -11,7 +11,7 @@ import type { Form } from "./form.ts";
 import { listOf, type List } from "./list.ts";
 import { PANEL } from "./look.ts";
 import { adopt } from "./sheet.ts";
-import { badge, type Labels } from "./words.ts";
+import { badge, momentOf, naps, type Labels } from "./words.ts";
 
 /** UNDO_MS is how long "Undo" is offered. */
 const UNDO_MS = 6_000;
@@ -19,7 +19,7 @@ const UNDO_MS = 6_000;
 const AGE_MS = 20_000;
 /** EDGE is the least distance of the panel from the edge of the window and from the bell, in pixels. */
 const EDGE = 8;
-const FILTERS = ["inbox", "unread", "archived"] as const satisfies Filter[];
+const FILTERS = ["inbox", "unread", "snoozed", "archived"] as const satisfies Filter[];
 
 /** Owner is the bell. */
 export interface Owner {
@@ -39,6 +39,7 @@ export class Panel {
   readonly #panel = h("div", { className: "panel", id: "panel", part: "panel", role: "dialog", tabIndex: -1, popover: "manual" });
   readonly #body = h("div", { className: "body" });
   readonly #list: List;
+  readonly #locale: string | undefined;
   readonly #head: { normal: HTMLElement; prefs: HTMLElement; tabs: HTMLElement; readAll: HTMLButtonElement };
   #offs: Off[] | undefined; // while it is open
   #choice: Wishes | undefined;
@@ -54,14 +55,17 @@ export class Panel {
     adopt(root, PANEL);
     root.append(this.#panel);
     this.#panel.onkeydown = (e) => this.#key(e);
+    this.#panel.onpointerdown = (e) => this.#bar?.className === "menu" && !e.composedPath().includes(this.#bar) && this.#note();
     this.#head = this.#heads();
+    this.#locale = host.lang || document.documentElement.lang || undefined;
     this.#list = listOf({
       labels,
-      locale: host.lang || document.documentElement.lang || undefined,
+      locale: this.#locale,
       category: (name) => this.#choice?.categories[name]?.title,
       open: (e) => this.#open(e),
       toggle: (e) => this.#toggle(e),
       archive: (e) => this.#archive(e),
+      snooze: (e) => this.#snooze(e),
     });
   }
 
@@ -173,7 +177,7 @@ export class Panel {
     } else if (loading) {
       this.#bones();
     } else {
-      const [text, hint, sign] = { archived: [l.emptyArchived, "", "archive"], unread: [l.emptyUnread, "", "checks"], inbox: [l.emptyAll, l.emptyAllHint, "bell"] }[this.#filter];
+      const [text, hint, sign] = { archived: [l.emptyArchived, "", "archive"], snoozed: [l.emptySnoozed, "", "clock"], unread: [l.emptyUnread, "", "checks"], inbox: [l.emptyAll, l.emptyAllHint, "bell"] }[this.#filter];
       arrange(this.#body, [h("div", { className: "blank" }, icon(sign as Icon), h("b", {}, text!), h("span", {}, hint!))]);
     }
   }
@@ -240,6 +244,44 @@ export class Panel {
     archived ? this.#do(inbox.unarchive(id), labels.didUnarchive) : this.#do(inbox.archive(id), labels.didArchive);
   }
 
+  /** snooze asks until when, or wakes up what sleeps. */
+  #snooze({ id, archived, snoozed_until: until }: Entry): void {
+    const { inbox, labels } = this.#owner;
+    if (archived) return;
+    if (until) return this.#do(inbox.unread(id));
+    const now = new Date();
+    const at = this.#list.index();
+    this.#note();
+    this.#bar = h("div", { className: "menu", role: "group", ariaLabel: labels.snoozeUntil }, h("small", {}, labels.snoozeUntil), ...naps(now).map(([name, time]) => {
+      const when = momentOf(time, now, this.#locale);
+      return h("button", { type: "button", onclick: () => {
+        this.#do(inbox.snooze(id, time), `${labels.didSnooze} ${when}`);
+        this.#back(at);
+      } }, labels[name], h("span", {}, when));
+    }));
+    this.#draw();
+    this.#bar.querySelector("button")!.focus();
+    this.#bar.onkeydown = (e) => this.#choose(e, at);
+  }
+
+  /** choose is the keyboard of the times to choose from. */
+  #choose(e: KeyboardEvent, at: number): void {
+    const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[e.key];
+    const buttons = [...this.#bar!.querySelectorAll("button")];
+    if (step) buttons.at((buttons.indexOf(e.target as HTMLButtonElement) + step) % buttons.length)!.focus();
+    else if (e.key === "Escape") {
+      this.#note();
+      this.#back(at);
+    } else return e.stopPropagation();
+    e.preventDefault();
+    e.stopPropagation();
+  }
+
+  /** back gives the focus back to the list. */
+  #back(row: number): void {
+    row < 0 ? this.#panel.focus() : this.#list.focus(row);
+  }
+
   #fail(e: unknown): void {
     this.#note((e as Error).message);
   }
@@ -269,9 +311,10 @@ export class Panel {
     const row = list.rows[at];
     const onRow = row && this.#owner.root.activeElement === row.el; // and not on a button within it
     if (key === "j" || key === "k") list.focus(at < 0 ? 0 : at + (key === "j" ? 1 : -1));
-    else if (key === "z" && this.#bar?.querySelector("button")) this.#undo();
+    else if (key === "z") this.#undo();
     else if (key === "e" && row) this.#archive(row.entry);
     else if (key === "r" && row) this.#toggle(row.entry);
+    else if (key === "s" && row) this.#snooze(row.entry);
     else if (key === "Enter" && onRow) this.#open(row.entry) && row.follow();
     else return;
     e.preventDefault();

@@ -10,6 +10,7 @@ export interface Labels {
   all: string;
   unread: string;
   archived: string;
+  snoozed: string;
   today: string;
   yesterday: string;
   now: string;
@@ -18,11 +19,20 @@ export interface Labels {
   markUnread: string;
   archive: string;
   unarchive: string;
+  snooze: string;
+  wake: string;
+  /** snoozeUntil is above the times to choose from: hour, evening, tomorrow and week. */
+  snoozeUntil: string;
+  hour: string;
+  evening: string;
+  tomorrow: string;
+  week: string;
   undo: string;
-  /** didArchive and didRead say what "Undo" would take back. */
+  /** didArchive and the like say what "Undo" would take back; a time comes after didSnooze. */
   didArchive: string;
   didUnarchive: string;
   didRead: string;
+  didSnooze: string;
   close: string;
   back: string;
   critical: string;
@@ -30,6 +40,7 @@ export interface Labels {
   emptyAllHint: string;
   emptyUnread: string;
   emptyArchived: string;
+  emptySnoozed: string;
   failed: string;
   retry: string;
   offline: string;
@@ -56,6 +67,7 @@ export const ENGLISH: Readonly<Labels> = {
   all: "All",
   unread: "Unread",
   archived: "Archived",
+  snoozed: "Snoozed",
   today: "Today",
   yesterday: "Yesterday",
   now: "now",
@@ -64,10 +76,18 @@ export const ENGLISH: Readonly<Labels> = {
   markUnread: "Mark as unread",
   archive: "Archive",
   unarchive: "Move to inbox",
+  snooze: "Snooze",
+  wake: "Wake up now",
+  snoozeUntil: "Snooze until",
+  hour: "In an hour",
+  evening: "This evening",
+  tomorrow: "Tomorrow",
+  week: "Next week",
   undo: "Undo",
   didArchive: "Archived",
   didUnarchive: "Moved to inbox",
   didRead: "All marked as read",
+  didSnooze: "Snoozed until",
   close: "Close",
   back: "Back",
   critical: "Critical",
@@ -75,6 +95,7 @@ export const ENGLISH: Readonly<Labels> = {
   emptyAllHint: "What’s new will show up here.",
   emptyUnread: "Nothing left to read",
   emptyArchived: "Nothing archived yet",
+  emptySnoozed: "Nothing is snoozed",
   failed: "Notifications can’t be loaded",
   retry: "Try again",
   offline: "Offline. You’ll see what’s new when you’re back.",
@@ -130,6 +151,26 @@ export function timeOf(at: Date, now: Date, { now: just }: Labels, locale?: stri
   if (at.toDateString() !== now.toDateString()) return new Intl.DateTimeFormat(locale, { timeStyle: "short" }).format(at);
   const ago = new Intl.RelativeTimeFormat(locale, { style: "narrow" });
   return minutes < 60 ? ago.format(-minutes, "minute") : ago.format(-Math.floor(minutes / 60), "hour");
+}
+
+/** naps are the times to choose from for who wants to be told again, the soonest first: in an hour,
+ * this evening at six, tomorrow and next Monday at nine, where the person is. */
+export function naps(now: Date): ["hour" | "evening" | "tomorrow" | "week", Date][] {
+  const at = (days: number, hour: number) => new Date(now.getFullYear(), now.getMonth(), now.getDate() + days, hour);
+  const monday = (8 - now.getDay()) % 7 || 7;
+  return [
+    ["hour", new Date(+now + 3_600_000)],
+    ...(now.getHours() < 17 ? [["evening", at(0, 18)] as ["evening", Date]] : []),
+    ["tomorrow", at(1, 9)],
+    ["week", at(monday < 2 ? monday + 7 : monday, 9)], // on a Sunday that is not tomorrow
+  ];
+}
+
+/** momentOf says when something will be: the time of day, and the day if that is not today. */
+export function momentOf(at: Date, now: Date, locale?: string): string {
+  const time = { hour: "numeric", minute: "2-digit" } as const;
+  return new Intl.DateTimeFormat(locale, at.toDateString() === now.toDateString() ? time
+    : +at - +now < 6 * 86_400_000 ? { weekday: "short", ...time } : { weekday: "short", day: "numeric", month: "short", ...time }).format(at);
 }
 
 /** isOn says whether a category reaches a person by a channel: as they say of the category, else of
