@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -19,6 +20,7 @@ import (
 	"tidings/services/mailer"
 	"tidings/services/mailer/bounce"
 	"tidings/services/mailer/dkim"
+	"tidings/services/mailer/smtp"
 	"tidings/services/mailer/unsubscribe"
 	"tidings/services/notifier"
 	"tidings/services/notifier/inbox"
@@ -235,6 +237,13 @@ func (a *App) openMailer(space subject.Space, providers []telemetry.Secret, rout
 	}
 	cfg.Backoff = worker.DefaultBackoff()
 	cfg.Backoff.Base = s.MailRetry
+	var err error
+	if cfg.PerDomain, err = limitOf(s.MailPerDomain); err != nil {
+		return nil, fmt.Errorf("mail-per-domain: %w", err)
+	}
+	if cfg.PerRecipient, err = limitOf(s.MailPerRecipient); err != nil {
+		return nil, fmt.Errorf("mail-per-recipient: %w", err)
+	}
 	public, secrets := s.PublicURL, s.MailSecrets
 	if a.opts.Dev {
 		cfg.From = cmp.Or(cfg.From, "Tidings <tidings@example.com>")
@@ -270,6 +279,15 @@ func (a *App) openMailer(space subject.Space, providers []telemetry.Secret, rout
 		cfg.Seals = seals
 	}
 	return mailer.New(cfg, a.notices.queue, a.notices.ledger, a.opts.Log.With("service", Mailer), a.metrics)
+}
+
+// limitOf makes a limit of a rate: that many at once, and as many in each such time.
+func limitOf(rate string) (smtp.Limit, error) {
+	r, err := config.ParseRate(rate)
+	if err != nil || r.Count == 0 {
+		return smtp.Limit{}, err
+	}
+	return smtp.Limit{Every: r.Per / time.Duration(r.Count), Burst: r.Count}, nil
 }
 
 // openBounces takes in what comes back of the mail, by every way that is set, and returns

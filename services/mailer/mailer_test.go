@@ -318,6 +318,36 @@ func TestRetried(t *testing.T) {
 	}
 }
 
+// TestHeld: mails to one domain wait for their turn without using up attempts, and without
+// holding back mails to another.
+func TestHeld(t *testing.T) {
+	t.Parallel()
+	h, s := newHouse(t), server(t)
+	cfg := h.config(s)
+	cfg.PerDomain = smtp.Limit{Every: 600 * time.Millisecond, Burst: 1}
+	cfg.Sending.Turn, cfg.MaxAttempts, cfg.Concurrency = time.Millisecond, 1, 1
+	const count = 4
+	for i := range count {
+		h.send(to(fmt.Sprintf("n%d", i), "ann"), nil)
+	}
+	other := to("other", "bob")
+	other.Person.Email = "bob@example.net"
+	h.send(other, nil)
+	h.run(cfg, testkit.Log(t))
+	h.reach("other", worker.Sent)
+	if n := len(s.Mails()); n >= count {
+		t.Errorf("the other mail is number %d", n)
+	}
+	for i := range count {
+		if r := h.reach(fmt.Sprintf("n%d", i), worker.Sent); r.Attempt != 1 {
+			t.Errorf("%+v", r)
+		}
+	}
+	if n := len(s.Mails()); n != count+1 {
+		t.Errorf("%d mails", n)
+	}
+}
+
 func TestGivenUp(t *testing.T) {
 	t.Parallel()
 	h, s := newHouse(t), server(t)

@@ -21,10 +21,11 @@ var errSuppressed = errors.New("the address is suppressed")
 // Send implements worker.Sender.
 func (m *Mailer) Send(ctx context.Context, a worker.Attempt) (worker.Outcome, error) {
 	out, err := m.send(ctx, a)
-	if err != nil {
-		m.ends.failed.Add(1)
-	} else {
+	switch {
+	case err == nil:
 		m.ends.sent.Add(1)
+	case !errors.Is(err, smtp.ErrLimited):
+		m.ends.failed.Add(1)
 	}
 	return out, err
 }
@@ -77,6 +78,8 @@ func (m *Mailer) outcome(ctx context.Context, a worker.Attempt, msg notice.Messa
 		m.unsure.forget(a.Job.Key)
 		m.bounce(ctx, a.Job, msg, r.Err)
 		return worker.Never(), r.Err
+	case smtp.Held:
+		return worker.Hold(r.After), r.Err
 	case smtp.Deferred:
 	}
 	// A pause that is asked for replaces the growing one of the worker; a short one, asked

@@ -25,6 +25,9 @@ const (
 	// chaosEnd is how long it may take until all is delivered: jobs of a worker that was
 	// killed are free after 30 s of silence.
 	chaosEnd = 4 * testkit.Patience
+	// chaosMoods is for how many attempts an address is moody. Pauses grow fourfold: one mail
+	// that met with many moods would wait for its next attempt for longer than chaosEnd.
+	chaosMoods = 10
 )
 
 // chaosPlan is what the post office does to whom; it follows from names alone. key is
@@ -48,9 +51,9 @@ func (p chaosPlan) at(at stage, of string, n int) *trouble {
 		return refusal(550, smtp.EnhancedCode{5, 7, 1}, "we don't want it")
 	case at == atRcpt && p.gone(of):
 		return refusal(550, smtp.EnhancedCode{5, 1, 1}, "nobody of that name")
-	case at == atRcpt && p.later(of) && n%3 == 1:
+	case at == atRcpt && p.later(of) && n%3 == 1 && n <= chaosMoods:
 		return refusal(450, smtp.EnhancedCode{4, 2, 1}, "come back later")
-	case at == atRcpt && p.torn(of) && n%4 == 2:
+	case at == atRcpt && p.torn(of) && n%4 == 2 && n <= chaosMoods:
 		return &trouble{drop: true}
 	case at == atEnd && p.bad(of):
 		return refusal(554, smtp.EnhancedCode{5, 6, 0}, "we can't read it")

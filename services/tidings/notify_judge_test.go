@@ -85,6 +85,7 @@ func (c *chaos) wantMails(mails map[string][]worker.Receipt) {
 		keys[last.Key] = true
 		v := c.judge(list)
 		sum["attempts"] += last.Attempt
+		sum["most of one"] = max(sum["most of one"], last.Attempt)
 		sum["copies"] += v.copies
 		sum["ambiguous"] += v.lost + v.unsaid
 		if v.copies > 1 {

@@ -64,6 +64,11 @@ func (v *validator) mail() {
 	if s.MailRetry < minMailRetry || s.MailRetry > maxMailRetry {
 		v.fault("mail-retry", s.MailRetry.String()+" must be "+minMailRetry.String()+" to "+maxMailRetry.String())
 	}
+	for _, f := range [][2]string{{"mail-per-domain", s.MailPerDomain}, {"mail-per-recipient", s.MailPerRecipient}} {
+		if _, err := ParseRate(f[1]); err != nil {
+			v.fault(f[0], shown(f[1])+" "+err.Error())
+		}
+	}
 	for _, key := range s.DKIM {
 		if _, err := ParseDKIM(key); err != nil {
 			v.fault("dkim", shown(key)+" "+err.Error())
@@ -114,6 +119,29 @@ func (v *validator) directory(name, dir string) {
 	if info, err := os.Stat(dir); dir != "" && (err != nil || !info.IsDir()) {
 		v.fault(name, shown(dir)+" is no directory that can be read")
 	}
+}
+
+// Rate is how many of something there may be in a time; the zero Rate is any number.
+type Rate struct {
+	Count int
+	Per   time.Duration
+}
+
+// errRate says how a rate is written.
+var errRate = errors.New("must be COUNT/TIME, such as 600/1h: 1 to 1000000 in 1s to 24h")
+
+// ParseRate reads COUNT/TIME; "" is the zero Rate.
+func ParseRate(s string) (Rate, error) {
+	if s == "" {
+		return Rate{}, nil
+	}
+	count, per, _ := strings.Cut(s, "/")
+	n, err := strconv.Atoi(count)
+	d, err2 := time.ParseDuration(per)
+	if err != nil || err2 != nil || n < 1 || n > 1_000_000 || d < time.Second || d > 24*time.Hour {
+		return Rate{}, errRate
+	}
+	return Rate{n, d}, nil
 }
 
 // DKIM is a key that signs mails of a domain.

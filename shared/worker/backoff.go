@@ -36,6 +36,16 @@ func (b Backoff) Bound(attempts int) time.Duration {
 	return time.Duration(d)
 }
 
+// lastHold bounds the share of its age that a job is held for.
+const lastHold = 15 * time.Minute
+
+// holding returns how long a job is held: until its turn may come, and longer the longer it
+// has waited, so that each job of a long queue comes back a few times and not each time.
+func holding(turn, age time.Duration) time.Duration {
+	d := max(min(turn, MaxAfter), min(age/4, lastHold), firstRetry)
+	return d + rand.N(d/4)
+}
+
 // pause returns the pause after so many attempts. What a provider asked for is a lower
 // bound, and is jittered upwards by as much as the first pause.
 func (b Backoff) pause(attempts int, asked time.Duration) time.Duration {

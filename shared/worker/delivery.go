@@ -194,6 +194,16 @@ func (d *delivery) attempt(seq uint64, st step) {
 		// The attempt does not count: another worker makes it at once.
 		r.State, r.Attempt, r.Next, r.Error = Retry, a.Number-1, r.At, errDrained.Error()
 		d.later(seq, r, 0)
+	case out.kind == held:
+		pause := holding(out.after, time.Since(d.job.Queued))
+		r.State, r.Attempt, r.Next, r.Error = Retry, a.Number-1, time.Now().Add(pause).UTC(), err.Error()
+		if d.job.expired(r.Next) {
+			if err := d.end(seq, step{do: expire, attempt: r.Attempt, unsure: r.Unsure, err: r.Error}); err != nil {
+				d.lost(err)
+			}
+			return
+		}
+		d.later(seq, r, pause)
 	default:
 		pause := d.w.cfg.Backoff.pause(a.Number, out.after)
 		st := after(a, out, pause, time.Now(), d.w.cfg.MaxAttempts)
@@ -215,6 +225,8 @@ func label(o Outcome, err error, drained bool) string {
 		return "sent"
 	case drained:
 		return "drained"
+	case o.kind == held:
+		return "held"
 	case o.kind == never:
 		return "never"
 	case o.kind == unsure:

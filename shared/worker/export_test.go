@@ -18,7 +18,7 @@ const (
 	Discard = discard
 	Expire  = expire
 	Bury    = bury
-	Hold    = hold
+	Wait    = hold
 )
 
 // Do returns what a step does.

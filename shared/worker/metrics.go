@@ -28,7 +28,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"channel"})
 	}
 	m := &Metrics{
-		attempts: counter("attempts_total", "Attempts to send a job, by outcome: sent, again, never, unsure or drained.", "outcome"),
+		attempts: counter("attempts_total", "Attempts to send a job, by outcome: sent, again, held, never, unsure or drained.", "outcome"),
 		jobs:     counter("jobs_total", "Jobs that came to an end, by state: sent, dead or expired.", "state"),
 		unsure:   counter("unsure_total", "Attempts of which it is not known whether they got through; a second one may be a duplicate."),
 		overlaps: counter("overlaps_total", "Attempts that ended after another worker had taken the job over."),

@@ -34,7 +34,7 @@ type Attempt struct {
 }
 
 // Outcome is what a Sender says about an attempt. Make one that goes with an error with
-// Again, AgainAfter, Never or Unsure; the zero Outcome is Again.
+// Again, AgainAfter, Hold, Never or Unsure; the zero Outcome is Again.
 type Outcome struct {
 	// Detail is what the provider said, such as its id of the message. It is shown to
 	// operators and must not hold secrets.
@@ -49,6 +49,7 @@ type outcomeKind int
 
 const (
 	again outcomeKind = iota
+	held
 	never
 	unsure
 )
@@ -59,6 +60,10 @@ func Again() Outcome { return Outcome{} }
 // AgainAfter says: not sent, and the provider asks for a pause. It is kept to, up to
 // MaxAfter.
 func AgainAfter(d time.Duration) Outcome { return Outcome{after: d} }
+
+// Hold says: nobody was asked to send it, because its turn has not come, and will in d at
+// the earliest. That is no attempt: none is counted, and a job may be held until it expires.
+func Hold(d time.Duration) Outcome { return Outcome{kind: held, after: d} }
 
 // Never says: not sent, and no attempt ever will be. The job becomes a dead letter.
 func Never() Outcome { return Outcome{kind: never} }

@@ -32,7 +32,7 @@ func TestNext(t *testing.T) {
 		"lost, better not":   {worker.Receipt{State: worker.Sending, Attempt: 1}, once, int(worker.Bury), 1, true, worker.ReasonUnsure},
 		"lost for the last":  {worker.Receipt{State: worker.Sending, Attempt: 3}, live, int(worker.Bury), 3, true, worker.ReasonAttempts},
 		"lost and old":       {worker.Receipt{State: worker.Sending, Attempt: 1}, old, int(worker.Expire), 1, true, ""},
-		"too early":          {worker.Receipt{State: worker.Retry, Attempt: 1, Next: now.Add(1)}, live, int(worker.Hold), 1, false, ""},
+		"too early":          {worker.Receipt{State: worker.Retry, Attempt: 1, Next: now.Add(1)}, live, int(worker.Wait), 1, false, ""},
 		"in time":            {worker.Receipt{State: worker.Retry, Attempt: 1, Next: now}, live, int(worker.Begin), 2, false, ""},
 		"in time, in doubt":  {worker.Receipt{State: worker.Retry, Attempt: 1, Next: now, Unsure: true}, live, int(worker.Begin), 2, true, ""},
 		"too late":           {worker.Receipt{State: worker.Retry, Attempt: 1, Next: now}, old, int(worker.Expire), 1, false, ""},
@@ -58,14 +58,14 @@ func TestAfter(t *testing.T) {
 		doubt bool
 		why   worker.Reason
 	}{
-		"again":              {worker.Attempt{Number: 1}, worker.Again(), time.Hour, int(worker.Hold), false, ""},
-		"doubt stays":        {worker.Attempt{Number: 1, Unsure: true}, worker.Again(), 0, int(worker.Hold), true, ""},
-		"unsure":             {worker.Attempt{Number: 1}, worker.Unsure(), 0, int(worker.Hold), true, ""},
+		"again":              {worker.Attempt{Number: 1}, worker.Again(), time.Hour, int(worker.Wait), false, ""},
+		"doubt stays":        {worker.Attempt{Number: 1, Unsure: true}, worker.Again(), 0, int(worker.Wait), true, ""},
+		"unsure":             {worker.Attempt{Number: 1}, worker.Unsure(), 0, int(worker.Wait), true, ""},
 		"unsure, better not": {worker.Attempt{Number: 1, Job: worker.Job{Once: true}}, worker.Unsure(), 0, int(worker.Bury), true, worker.ReasonUnsure},
 		"never":              {worker.Attempt{Number: 1}, worker.Never(), 0, int(worker.Bury), false, worker.ReasonPermanent},
 		"the last":           {worker.Attempt{Number: 3}, worker.Again(), 0, int(worker.Bury), false, worker.ReasonAttempts},
 		"expires before":     {worker.Attempt{Number: 1, Job: soon}, worker.AgainAfter(time.Hour), time.Hour, int(worker.Expire), false, ""},
-		"expires after":      {worker.Attempt{Number: 1, Job: soon}, worker.Again(), time.Millisecond, int(worker.Hold), false, ""},
+		"expires after":      {worker.Attempt{Number: 1, Job: soon}, worker.Again(), time.Millisecond, int(worker.Wait), false, ""},
 	} {
 		s := worker.After(c.a, c.o, c.pause, now, 3)
 		if s.Do() != c.do || s.Attempt() != c.a.Number || s.Doubt() != c.doubt || s.Why() != c.why {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -275,6 +276,33 @@ func TestRetry(t *testing.T) {
 	if len(seen) != 3 || !same(seen[0], seen[2]) || seen[0].Unsure || !seen[1].Unsure {
 		t.Errorf("%+v", seen)
 	}
+}
+
+// TestHold holds a job more often than it may be tried: that is no attempt, and what it
+// waits for need not be worth waiting for.
+func TestHold(t *testing.T) {
+	t.Parallel()
+	q, conn := open(t)
+	jobs := numbered(2)
+	jobs[1].Expires = time.Now().Add(time.Minute)
+	enqueue(t, q, jobs...)
+	var held atomic.Int64
+	cfg := quick(func(_ context.Context, a worker.Attempt) (worker.Outcome, error) {
+		switch {
+		case a.Job.Notification == "n.1":
+			return worker.Hold(time.Hour), errors.New("not your turn")
+		case a.Number != 1:
+			t.Errorf("attempt %d", a.Number)
+		case held.Add(1) <= 4:
+			return worker.Hold(time.Millisecond), errors.New("not your turn")
+		}
+		return worker.Outcome{}, nil
+	})
+	cfg.MaxAttempts = 2
+	run(t, q, cfg)
+	wantStates(t, q, "n.0", "queued"+strings.Repeat(" sending 1 retry", 4)+" sending 1 sent 1")
+	wantStates(t, q, "n.1", "queued sending 1 expired")
+	testkit.Eventually(t, "the jobs to be gone", func() bool { return waiting(t, conn) == 0 })
 }
 
 // TestExpiry checks that nothing is sent too late, and that the context of an attempt

@@ -3,9 +3,9 @@
 //
 // A Provider is parsed from a URL. Relays are the providers in the order they are
 // to be tried. Send gives one mail for one recipient to the first that takes it, and
-// its Result says what can be known: Sent, Deferred (nobody has it), Refused (nobody
-// ever will), or Unsure (the connection was lost after the mail began to flow, so that
-// it may have been taken).
+// its Result says what can be known: Sent, Deferred (nobody has it), Held (nobody was
+// asked, for a limit of ours), Refused (nobody ever will), or Unsure (the connection was
+// lost after the mail began to flow, so that it may have been taken).
 //
 // # Whose fault it is
 //

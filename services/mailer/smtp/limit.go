@@ -40,10 +40,10 @@ func newLimits(l Limit) *limits {
 }
 
 // reserve takes a place for a key. If its turn comes within most, wait says when, and the
-// place is taken; else it is not, and wait says when to come again.
-func (l *limits) reserve(key string, most time.Duration) (wait time.Duration, ok bool) {
+// place is taken until it is given back; else it is not, and wait says when to come again.
+func (l *limits) reserve(key string, most time.Duration) (giveBack func(), wait time.Duration, ok bool) {
 	if l.limit.Every <= 0 {
-		return 0, true
+		return func() {}, 0, true
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,11 +67,11 @@ func (l *limits) of(key string) *rate.Limiter {
 }
 
 // reserve takes a place if its turn comes within most.
-func reserve(l *rate.Limiter, most time.Duration) (wait time.Duration, ok bool) {
+func reserve(l *rate.Limiter, most time.Duration) (giveBack func(), wait time.Duration, ok bool) {
 	r := l.Reserve()
 	if wait = r.Delay(); wait > most {
 		r.Cancel()
-		return wait, false
+		return nil, wait, false
 	}
-	return wait, true
+	return r.Cancel, wait, true
 }

@@ -76,7 +76,7 @@ func (r *relay) admit(ctx context.Context) (done func(error), wait time.Duration
 	if wait = r.away(); wait > 0 {
 		return nil, wait
 	}
-	wait, ok := reserve(r.limiter, r.cfg.Patience)
+	_, wait, ok := reserve(r.limiter, r.cfg.Patience)
 	if !ok {
 		r.m.limited.WithLabelValues("provider").Inc()
 		return nil, wait

@@ -21,8 +21,8 @@ const maxProviders = 16
 var (
 	// errBusy: all providers are away, or asked to be left alone.
 	errBusy = errors.New("no mail provider takes mail at the moment")
-	// errLimited: a limit of ours.
-	errLimited = errors.New("too many mails to this recipient or its domain at the moment")
+	// ErrLimited: a limit of ours; the mail is Held.
+	ErrLimited = errors.New("too many mails to this recipient or its domain at the moment")
 )
 
 // Verdict is what is known about a mail after Send.
@@ -34,6 +34,8 @@ const (
 	Sent Verdict = "sent"
 	// Deferred: no provider has it; try again later.
 	Deferred Verdict = "deferred"
+	// Held: no provider was asked, for the turn of its recipient or domain has not come.
+	Held Verdict = "held"
 	// Refused: no provider has it, and none ever will.
 	Refused Verdict = "refused"
 	// Unsure: a provider may have it.
@@ -82,10 +84,13 @@ type Config struct {
 	// DialTimeout bounds connecting and logging in, CommandTimeout the answer to each
 	// command; 15 and 30 s by default. IdleTimeout closes connections; 30 s by default.
 	DialTimeout, CommandTimeout, IdleTimeout time.Duration
-	// Patience is how long a Send waits for a limit, or for a provider to come back,
+	// Patience is how long a Send waits for a provider's rate, or for one to come back,
 	// before it is Deferred; 30 s by default. It holds back the queue, so that
 	// an outage costs few mails an attempt.
 	Patience time.Duration
+	// Turn is how long a Send waits for the turn of its recipient and domain before it is
+	// Held; a second by default. It must not hold back mail to others.
+	Turn time.Duration
 	// Failures in a row open a provider's breaker, for OpenFor; 5 and 30 s by default.
 	Failures uint32
 	OpenFor  time.Duration
@@ -101,6 +106,7 @@ func (c Config) defaults() Config {
 	c.CommandTimeout = cmp.Or(c.CommandTimeout, 30*time.Second)
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, 30*time.Second)
 	c.Patience = cmp.Or(c.Patience, 30*time.Second)
+	c.Turn = cmp.Or(c.Turn, time.Second)
 	c.Failures = cmp.Or(c.Failures, 5)
 	c.OpenFor = cmp.Or(c.OpenFor, 30*time.Second)
 	c.SlowFirst = cmp.Or(c.SlowFirst, 5*time.Second)
@@ -173,7 +179,7 @@ func (s *Relays) Send(ctx context.Context, m Mail) Result {
 	}
 	if !m.Urgent {
 		if wait, err := s.limit(ctx, m.To); err != nil {
-			return Result{Verdict: Deferred, Err: err, After: wait}
+			return Result{Verdict: Held, Err: err, After: wait}
 		}
 	}
 	a := attempt{s: s, m: m, tried: map[*relay]bool{}}
@@ -198,24 +204,22 @@ func (s *Relays) named(name string) *relay {
 }
 
 // limit waits for the turn of a recipient and its domain. If that is not near, the error
-// is errLimited, and after says when to come again.
+// is ErrLimited, and after says when to come again; it is that of ctx if that ended.
 func (s *Relays) limit(ctx context.Context, to string) (after time.Duration, err error) {
 	to = strings.ToLower(to)
 	_, domain, _ := strings.Cut(to, "@")
-	var longest time.Duration
-	for _, l := range []struct {
-		by  string
-		of  *limits
-		key string
-	}{{"recipient", s.recipient, to}, {"domain", s.domain, domain}} {
-		wait, ok := l.of.reserve(l.key, s.cfg.Patience)
-		if !ok {
-			s.m.limited.WithLabelValues(l.by).Inc()
-			return wait, errLimited
-		}
-		longest = max(longest, wait)
+	recipient, wait, ok := s.recipient.reserve(to, s.cfg.Turn)
+	if !ok {
+		s.m.limited.WithLabelValues("recipient").Inc()
+		return wait, ErrLimited
 	}
-	if !sleep(ctx, longest) {
+	_, longer, ok := s.domain.reserve(domain, s.cfg.Turn)
+	if !ok {
+		recipient()
+		s.m.limited.WithLabelValues("domain").Inc()
+		return longer, ErrLimited
+	}
+	if !sleep(ctx, max(wait, longer)) {
 		return 0, context.Cause(ctx)
 	}
 	return 0, nil

@@ -315,9 +315,9 @@ func TestLimits(t *testing.T) {
 	}
 	send("ann@example.org", smtp.Sent, 0)
 	send("Ann@Example.org", smtp.Sent, 0)
-	send("ann@example.org", smtp.Deferred, 59*time.Minute)
+	send("ann@example.org", smtp.Held, 59*time.Minute)
 	send("bob@example.org", smtp.Sent, 0)
-	send("cid@example.org", smtp.Deferred, 59*time.Second)
+	send("cid@example.org", smtp.Held, 59*time.Second)
 	send("cid@example.net", smtp.Sent, 0)
 	urgent := mail("ann@example.org")
 	urgent.Urgent = true
