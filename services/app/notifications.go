@@ -37,6 +37,7 @@ import (
 	"tidings/shared/telemetry"
 	"tidings/shared/template"
 	"tidings/shared/worker"
+	"tidings/shared/worker/backoff"
 )
 
 // notices is what the services of notifications share; zero if none of them runs.
@@ -235,7 +236,7 @@ func (a *App) openMailer(space subject.Space, providers []telemetry.Secret, rout
 		Templates: a.notices.templates, Suppressed: a.notices.suppressed, Jobs: a.notices.jobs,
 		Mesh: a.mesh(space), Node: s.Node, Version: a.opts.Version,
 	}
-	cfg.Backoff = worker.DefaultBackoff()
+	cfg.Backoff = backoff.Default()
 	cfg.Backoff.Base = s.MailRetry
 	var err error
 	if cfg.PerDomain, err = limitOf(s.MailPerDomain); err != nil {

@@ -21,6 +21,7 @@ import (
 	"tidings/shared/telemetry"
 	"tidings/shared/template"
 	"tidings/shared/worker"
+	"tidings/shared/worker/backoff"
 )
 
 // Channel is whose jobs are sent.
@@ -88,7 +89,7 @@ type Config struct {
 	// MaxAttempts, Backoff, SendTimeout, AckWait and Grace are as in worker.Config; the
 	// first and the third have defaults of their own.
 	MaxAttempts                 int
-	Backoff                     worker.Backoff
+	Backoff                     backoff.Bounds
 	SendTimeout, AckWait, Grace time.Duration
 	// Jobs are the worker's metrics, which channels in one process share; nil for none.
 	Jobs *worker.Metrics
@@ -194,7 +195,7 @@ func (m *Mailer) read(cfg Config) (providers []smtp.Provider, err error) {
 	cfg.Concurrency = cmp.Or(cfg.Concurrency, min(conns, worker.MaxConcurrency))
 	cfg.MaxAttempts = cmp.Or(cfg.MaxAttempts, DefaultMaxAttempts)
 	cfg.SendTimeout = cmp.Or(cfg.SendTimeout, DefaultSendTimeout)
-	cfg.Backoff = cmp.Or(cfg.Backoff, worker.DefaultBackoff())
+	cfg.Backoff = cmp.Or(cfg.Backoff, backoff.Default())
 	m.cfg = cfg
 	return providers, errors.Join(faults...)
 }

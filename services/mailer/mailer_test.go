@@ -23,6 +23,7 @@ import (
 	"tidings/shared/telemetry"
 	"tidings/shared/testkit"
 	"tidings/shared/worker"
+	"tidings/shared/worker/backoff"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
@@ -63,7 +64,7 @@ func (h *house) config(servers ...*smtptest.Server) mailer.Config {
 	for i, s := range servers {
 		cfg.Providers = append(cfg.Providers, s.URL(fmt.Sprintf("tls=none&name=p%d", i+1)))
 	}
-	cfg.Backoff = worker.Backoff{Base: 5 * time.Millisecond, Factor: 1, Max: 5 * time.Millisecond}
+	cfg.Backoff = backoff.Bounds{Base: 5 * time.Millisecond, Factor: 1, Max: 5 * time.Millisecond}
 	cfg.SendTimeout, cfg.AckWait, cfg.Grace = 20*time.Second, 3*time.Second, 5*time.Second
 	cfg.Sending = smtp.Config{Patience: 50 * time.Millisecond, Failures: 3, OpenFor: 100 * time.Millisecond, SlowFirst: 5 * time.Millisecond, SlowMost: 20 * time.Millisecond}
 	return cfg

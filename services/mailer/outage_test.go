@@ -11,6 +11,7 @@ import (
 	"tidings/services/mailer/smtp/smtptest"
 	"tidings/shared/testkit"
 	"tidings/shared/worker"
+	"tidings/shared/worker/backoff"
 )
 
 // ids returns how often each mail was taken, by Message-ID.
@@ -76,7 +77,7 @@ func TestStaysAfterRestart(t *testing.T) {
 	first.Stop()
 	second.Do(smtptest.Drop(smtptest.Kept))
 	cfg := h.config(first, second)
-	cfg.Backoff = worker.Backoff{Base: 2 * time.Second, Factor: 1, Max: 2 * time.Second}
+	cfg.Backoff = backoff.Bounds{Base: 2 * time.Second, Factor: 1, Max: 2 * time.Second}
 	_, stop := h.run(cfg, testkit.Log(t))
 	h.send(to("n1", "ann"), nil)
 	testkit.Eventually(t, "an answer to be lost", func() bool { return h.last("n1").Unsure })

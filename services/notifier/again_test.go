@@ -24,7 +24,7 @@ import (
 func TestReplayLater(t *testing.T) {
 	t.Parallel()
 	d := open(t)
-	const soon = `"category":"orders","title":"Soon","expires":"2026-11-23T12:30:00Z"`
+	const soon = `"category":"orders","title":"Soon","expires":"2099-11-23T12:30:00Z"`
 	if a := d.do(service, http.MethodPut, "/v1/people/kim", `{"email":"kim@example.com","topics":["room.ops"]}`); a.status != http.StatusOK {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
@@ -98,8 +98,8 @@ func TestSameKeyAtOnce(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	d := open(t)
-	const body = `[{"to":["ann"],"category":"orders","title":"Once","id":"mine","expires":"2026-11-23T12:30:00Z"},
-		{"to":["bob"],"category":"orders","title":"Once","expires":"2026-11-23T12:30:00Z"}]`
+	const body = `[{"to":["ann"],"category":"orders","title":"Once","id":"mine","expires":"2099-11-23T12:30:00Z"},
+		{"to":["bob"],"category":"orders","title":"Once","expires":"2099-11-23T12:30:00Z"}]`
 	first := d.do(service, http.MethodPost, "/v1/notify", body, "Idempotency-Key", "k")
 	d.mailed(2)
 	bucket, err := d.conn.JS.KeyValue(t.Context(), testkit.Space(t).Stream("idempotency"))

@@ -38,7 +38,7 @@ func TestEscapedPaths(t *testing.T) {
 	if a := d.do(service, http.MethodGet, plain, ""); a.status != http.StatusNotFound {
 		t.Errorf("it is still there: %d %s", a.status, a.body)
 	}
-	d.notify(`{"to":["ann"],"title":"x","id":"order/7:a@b","at":"2026-11-23T15:00:00Z"}`)
+	d.notify(`{"to":["ann"],"title":"x","id":"order/7:a@b","at":"2099-11-23T15:00:00Z"}`)
 	const id = "/v1/notifications/order%2F7%3Aa%40b"
 	if a := d.do(service, http.MethodGet, id, ""); a.status != http.StatusOK || !strings.Contains(string(a.body), `"order/7:a@b"`) {
 		t.Errorf("its timeline: %d %s", a.status, a.body)
@@ -147,7 +147,7 @@ func TestLargeLater(t *testing.T) {
 		to = append(to, fmt.Sprintf(`{"user":"u%0100d","email":"%s%d@example.com","name":"%s"}`, i, strings.Repeat("x", 50), i, strings.Repeat("n", 120)))
 	}
 	document := `{"to":[` + strings.Join(to, ",") + `],"category":"orders","title":"Large"`
-	for _, later := range []string{`,"at":"2026-11-24T00:00:00Z"}`, `,"repeat":{"every":"day","at":"09:00"}}`} {
+	for _, later := range []string{`,"at":"2099-11-24T00:00:00Z"}`, `,"repeat":{"every":"day","at":"09:00"}}`} {
 		a := d.do(service, http.MethodPost, "/v1/notify", document+later)
 		if a.status != http.StatusBadRequest || a.code() != "too_long" {
 			t.Errorf("%s: %d %.200s", later, a.status, a.body)

@@ -143,7 +143,7 @@ func TestPeople(t *testing.T) {
 	id := d.notify(`{"to":["p1"],"category":"orders","title":"x"}`)
 	d.becomes(id, "p1", route.Inbox, timeline.Delivered)
 	d.prefer("p1", `{"quiet_hours":[{"from":"22:00","to":"07:00"}]}`)
-	d.notify(`{"to":["p1"],"category":"orders","title":"later","at":"2026-11-24T00:00:00Z"}`)
+	d.notify(`{"to":["p1"],"category":"orders","title":"later","at":"2099-11-24T00:00:00Z"}`)
 	if a := d.do(service, http.MethodDelete, "/v1/people/p1", ""); a.status != http.StatusNoContent {
 		t.Errorf("erase: %d %s", a.status, a.body)
 	}

@@ -25,6 +25,7 @@ import (
 	"tidings/shared/suppress"
 	"tidings/shared/template"
 	"tidings/shared/worker"
+	"tidings/shared/worker/backoff"
 )
 
 const (
@@ -109,7 +110,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, reg prometheus.Regis
 	var err error
 	n.worker, err = worker.New(cfg.Queue, worker.Config{
 		Channel: deliver.Channel, Sender: n.deliver, Concurrency: cfg.Concurrency, SendTimeout: routeTimeout, Metrics: jobs,
-		Backoff: worker.Backoff{Base: time.Second, Factor: 2, Max: time.Minute}, MaxAttempts: maxAttempts,
+		Backoff: backoff.Bounds{Base: time.Second, Factor: 2, Max: time.Minute}, MaxAttempts: maxAttempts,
 	}, log)
 	if err != nil {
 		return nil, fmt.Errorf("notifier: %w", err)

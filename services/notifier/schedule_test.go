@@ -18,8 +18,8 @@ import (
 func TestLater(t *testing.T) {
 	t.Parallel()
 	d := open(t)
-	id := d.notify(`{"to":["ann"],"category":"orders","title":"Later","at":"2026-11-23T15:00:00Z"}`)
-	gone := d.notify(`{"to":["ann"],"category":"orders","title":"Never","at":"2026-11-23T15:00:00Z","id":"gone"}`)
+	id := d.notify(`{"to":["ann"],"category":"orders","title":"Later","at":"2099-11-23T15:00:00Z"}`)
+	gone := d.notify(`{"to":["ann"],"category":"orders","title":"Never","at":"2099-11-23T15:00:00Z","id":"gone"}`)
 	if p := d.timeline(id).Planned; len(p) != 1 || p[0].What != "begin" {
 		t.Errorf("planned is %+v", p)
 	}
@@ -27,7 +27,7 @@ func TestLater(t *testing.T) {
 		t.Errorf("cancel: %d %s", a.status, a.body)
 	}
 	// To ask for it again does not bring it back.
-	a := d.do(service, http.MethodPost, "/v1/notify", `{"to":["ann"],"category":"orders","title":"Never","at":"2026-11-23T15:00:00Z","id":"gone"}`)
+	a := d.do(service, http.MethodPost, "/v1/notify", `{"to":["ann"],"category":"orders","title":"Never","at":"2099-11-23T15:00:00Z","id":"gone"}`)
 	if a.status != http.StatusAccepted || !strings.Contains(string(a.body), `"duplicate":true`) {
 		t.Errorf("again: %d %s", a.status, a.body)
 	}
@@ -45,10 +45,10 @@ func TestLater(t *testing.T) {
 func TestRepeat(t *testing.T) {
 	t.Parallel()
 	d := open(t)
-	id := d.notify(`{"to":["bob"],"category":"orders","title":"Morning","id":"daily","expires":"2026-11-26T00:00:00Z",
+	id := d.notify(`{"to":["bob"],"category":"orders","title":"Morning","id":"daily","expires":"2099-11-26T00:00:00Z",
 		"repeat":{"every":"day","at":"09:00","tz":"Europe/Berlin"}}`)
 	for day := 24; day <= 25; day++ {
-		at := time.Date(2026, 11, day, 8, 0, 0, 0, time.UTC)
+		at := time.Date(2099, 11, day, 8, 0, 0, 0, time.UTC)
 		if p := d.timeline(id).Planned; len(p) != 1 || !p[0].At.Equal(at) {
 			t.Fatalf("planned is %+v, want %s", p, at)
 		}
@@ -134,7 +134,7 @@ func TestForgotten(t *testing.T) {
 	d.prefer("ann", `{"quiet_hours":[{"from":"11:00","to":"14:00"}]}`)
 	held := d.notify(`{"to":["ann"],"category":"orders","title":"Held"}`)
 	d.becomes(held, "ann", route.Mail, timeline.Held)
-	d.notify(`{"to":["bob"],"category":"orders","title":"Later","at":"2026-11-23T15:00:00Z"}`)
+	d.notify(`{"to":["bob"],"category":"orders","title":"Later","at":"2099-11-23T15:00:00Z"}`)
 	d.notify(`{"to":["bob"],"category":"orders","title":"Again","repeat":{"every":"day","at":"16:00"}}`)
 	s, err := d.conn.JS.Stream(t.Context(), testkit.Space(t).Stream(ledger.Name))
 	if err != nil {

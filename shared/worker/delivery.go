@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"tidings/shared/worker/backoff"
 )
 
 const (
@@ -195,7 +197,7 @@ func (d *delivery) attempt(seq uint64, st step) {
 		r.State, r.Attempt, r.Next, r.Error = Retry, a.Number-1, r.At, errDrained.Error()
 		d.later(seq, r, 0)
 	case out.kind == held:
-		pause := holding(out.after, time.Since(d.job.Queued))
+		pause := backoff.Hold(out.after, time.Since(d.job.Queued))
 		r.State, r.Attempt, r.Next, r.Error = Retry, a.Number-1, time.Now().Add(pause).UTC(), err.Error()
 		if d.job.expired(r.Next) {
 			if err := d.end(seq, step{do: expire, attempt: r.Attempt, unsure: r.Unsure, err: r.Error}); err != nil {
@@ -205,7 +207,7 @@ func (d *delivery) attempt(seq uint64, st step) {
 		}
 		d.later(seq, r, pause)
 	default:
-		pause := d.w.cfg.Backoff.pause(a.Number, out.after)
+		pause := d.w.cfg.Backoff.Pause(a.Number, out.after)
 		st := after(a, out, pause, time.Now(), d.w.cfg.MaxAttempts)
 		if st.err = err.Error(); st.do != hold {
 			if err := d.end(seq, st); err != nil {

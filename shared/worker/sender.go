@@ -58,7 +58,7 @@ const (
 func Again() Outcome { return Outcome{} }
 
 // AgainAfter says: not sent, and the provider asks for a pause. It is kept to, up to
-// MaxAfter.
+// backoff.MaxAfter.
 func AgainAfter(d time.Duration) Outcome { return Outcome{after: d} }
 
 // Hold says: nobody was asked to send it, because its turn has not come, and will in d at

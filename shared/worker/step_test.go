@@ -73,18 +73,3 @@ func TestAfter(t *testing.T) {
 		}
 	}
 }
-
-// TestBackoff checks the schedule of the defaults, and one that would overflow.
-func TestBackoff(t *testing.T) {
-	t.Parallel()
-	b := worker.DefaultBackoff()
-	for n, want := range []time.Duration{1: time.Minute, 4 * time.Minute, 16 * time.Minute, 64 * time.Minute, 256 * time.Minute, 6 * time.Hour, 6 * time.Hour} {
-		if got := b.Bound(n); n > 0 && got != want {
-			t.Errorf("after %d attempts: %v, want %v", n, got, want)
-		}
-	}
-	b = worker.Backoff{Base: time.Second, Factor: 1e300, Max: 1<<63 - 1}
-	if got := b.Bound(1000); got != b.Max {
-		t.Errorf("%v", got)
-	}
-}

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tidings/shared/natsx"
+	"tidings/shared/worker/backoff"
 )
 
 const (
@@ -53,8 +54,8 @@ type Config struct {
 	Concurrency int
 	// MaxAttempts is after how many attempts a job is given up; 8 by default.
 	MaxAttempts int
-	// Backoff is the pauses between them; DefaultBackoff by default.
-	Backoff Backoff
+	// Backoff is the pauses between them; backoff.Default by default.
+	Backoff backoff.Bounds
 	// SendTimeout bounds one attempt; a minute by default.
 	SendTimeout time.Duration
 	// AckWait is after how long of silence another worker may take a job over; 30 s by
@@ -81,8 +82,8 @@ func (c Config) Defaults() Config {
 	if c.MaxAttempts == 0 {
 		c.MaxAttempts = 8
 	}
-	if c.Backoff == (Backoff{}) {
-		c.Backoff = DefaultBackoff()
+	if c.Backoff == (backoff.Bounds{}) {
+		c.Backoff = backoff.Default()
 	}
 	set(&c.SendTimeout, time.Minute)
 	set(&c.AckWait, 30*time.Second)

@@ -18,6 +18,7 @@ import (
 	"tidings/shared/natsx"
 	"tidings/shared/testkit"
 	"tidings/shared/worker"
+	"tidings/shared/worker/backoff"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
@@ -37,7 +38,7 @@ func open(t *testing.T) (*worker.Queue, *natsx.Conn) {
 func quick(s worker.SenderFunc) worker.Config {
 	return worker.Config{
 		Channel: "mail", Sender: s, Concurrency: 4, MaxAttempts: 3,
-		Backoff: worker.Backoff{Base: 20 * time.Millisecond, Factor: 2, Max: 50 * time.Millisecond},
+		Backoff: backoff.Bounds{Base: 20 * time.Millisecond, Factor: 2, Max: 50 * time.Millisecond},
 		AckWait: 30 * time.Second, Grace: 10 * time.Second,
 	}
 }

@@ -83,7 +83,7 @@ func (a *attempt) ask(ctx context.Context, r *relay, done func(error)) bool {
 			a.result = *a.unsure
 		}
 		return !v.elsewhere
-	case Deferred:
+	case Deferred, Held:
 	}
 	return ctx.Err() != nil
 }

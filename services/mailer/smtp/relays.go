@@ -21,7 +21,7 @@ const maxProviders = 16
 var (
 	// errBusy: all providers are away, or asked to be left alone.
 	errBusy = errors.New("no mail provider takes mail at the moment")
-	// ErrLimited: a limit of ours; the mail is Held.
+	// ErrLimited is the error of a mail that is Held.
 	ErrLimited = errors.New("too many mails to this recipient or its domain at the moment")
 )
 
