@@ -34,6 +34,9 @@ const (
 	// pullWait is how long one question for a request waits; the server speaks up every
 	// pullHeartbeat meanwhile, so that a question it has forgotten is noticed.
 	pullWait, pullHeartbeat = 30 * time.Second, 5 * time.Second
+	// heardAfter is how long a question must have waited to count as heard: that nobody is
+	// there to hear it is said at once.
+	heardAfter = 500 * time.Millisecond
 	// createWait bounds the making of the consumer: a question that was lost with a
 	// connection gets no answer, and asking again is what heals.
 	createWait = time.Second
@@ -109,6 +112,7 @@ type reader struct {
 	take    Take
 	lost    Lost
 
+	making   sync.Mutex // held while the consumer is made; before mu
 	mu       sync.Mutex
 	consumer jetstream.Consumer // nil until made, and when it is to be made again
 	asking   context.Context    //nolint:containedctx // ended and made anew by renew
@@ -155,6 +159,11 @@ func (r *reader) next(ctx context.Context) (jetstream.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, pullWait)
 	defer cancel()
 	defer context.AfterFunc(asking, cancel)()
+	defer time.AfterFunc(heardAfter, func() {
+		if r.l.conn.Connected() {
+			r.l.tell(nil) // the answer may take long: it is a request
+		}
+	}).Stop()
 	m, err := c.Next(jetstream.FetchContext(ctx), jetstream.FetchHeartbeat(pullHeartbeat))
 	switch {
 	case m != nil:
@@ -170,8 +179,11 @@ func (r *reader) next(ctx context.Context) (jetstream.Msg, error) {
 	return nil, fmt.Errorf("wait for a request: %w", natsx.Classify(err))
 }
 
-// ensure returns the consumer, and makes it, and the stream, if needed.
+// ensure returns the consumer, and makes it, and the stream, if needed. One slot makes it
+// for all: another one that updates it meanwhile has the server deny that it is there.
 func (r *reader) ensure(ctx context.Context) (jetstream.Consumer, context.Context, error) {
+	r.making.Lock()
+	defer r.making.Unlock()
 	r.mu.Lock()
 	c, asking := r.consumer, r.asking
 	r.mu.Unlock()
