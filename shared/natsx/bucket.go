@@ -49,12 +49,9 @@ func (c *Conn) OpenBucket(ctx context.Context, config jetstream.KeyValueConfig) 
 }
 
 func (b *Bucket) open(ctx context.Context) error {
-	kv, err := b.conn.JS.KeyValue(ctx, b.config.Bucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = b.conn.JS.CreateOrUpdateKeyValue(ctx, b.config)
-	}
+	kv, err := b.conn.KeyValue(ctx, b.config)
 	if err != nil {
-		return fmt.Errorf("bucket %s: %w", b.config.Bucket, Classify(err))
+		return Classify(err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

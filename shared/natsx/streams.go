@@ -11,8 +11,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// defaultDuplicates is the server's own duplicate window.
-const defaultDuplicates = 2 * time.Minute
+const (
+	// defaultDuplicates is the server's own duplicate window.
+	defaultDuplicates = 2 * time.Minute
+	// createTries and createPause are how often, and how long after each other, a stream is
+	// tried to be made while the files of one that was deleted are in its way.
+	createTries, createPause = 40, 25 * time.Millisecond
+)
 
 // EnsureStream makes the stream want.Name exist with the limits of want and
 // returns its present info. It is idempotent and safe to run from many processes
@@ -31,7 +36,7 @@ func (c *Conn) EnsureStream(ctx context.Context, want jetstream.StreamConfig) (*
 func (c *Conn) ensureStream(ctx context.Context, want jetstream.StreamConfig) (*jetstream.StreamInfo, error) {
 	s, err := c.JS.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		s, err = c.JS.CreateStream(ctx, want)
+		s, err = create(ctx, func() (jetstream.Stream, error) { return c.JS.CreateStream(ctx, want) })
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			s, err = c.JS.Stream(ctx, want.Name)
 		}
@@ -48,6 +53,36 @@ func (c *Conn) ensureStream(ctx context.Context, want jetstream.StreamConfig) (*
 		return nil, fmt.Errorf("update stream %s: %w", want.Name, err)
 	}
 	return s.CachedInfo(), nil
+}
+
+// KeyValue finds a key-value bucket, or makes it. One that exists stays as it is: to scale
+// it is an operator's decision. Errors are those of package jetstream, to be classified.
+func (c *Conn) KeyValue(ctx context.Context, want jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
+	kv, err := c.JS.KeyValue(ctx, want.Bucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		kv, err = create(ctx, func() (jetstream.KeyValue, error) { return c.JS.CreateOrUpdateKeyValue(ctx, want) })
+	}
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", want.Bucket, err)
+	}
+	return kv, nil
+}
+
+// create makes a stream or a bucket. The server says that it is gone before it has removed
+// its files, and until then they may be in the way of a new one of that name.
+func create[T any](ctx context.Context, do func() (T, error)) (made T, err error) {
+	for range createTries {
+		made, err = do()
+		if api, ok := errors.AsType[*jetstream.APIError](err); !ok || api.ErrorCode != codeNoStore {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return made, err
+		case <-time.After(createPause):
+		}
+	}
+	return made, err
 }
 
 // merge lays the settings Tidings owns over those a stream has, in the form the

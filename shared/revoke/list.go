@@ -60,7 +60,7 @@ func Open(ctx context.Context, conn *natsx.Conn, space subject.Space, replicas i
 			TTL: MaxKeep, MaxBytes: bucketBytes, Storage: jetstream.FileStorage, Replicas: replicas,
 		},
 	}
-	if _, err := l.open(ctx); err != nil {
+	if _, err := l.conn.KeyValue(ctx, l.bucket); err != nil {
 		return nil, fmt.Errorf("revocations: %w", natsx.Classify(err))
 	}
 	return l, nil
@@ -104,7 +104,7 @@ func (l *List) note(ctx context.Context, id string, until time.Time) error {
 	if err != nil {
 		return fmt.Errorf("encode a revocation: %w", err)
 	}
-	kv, err := l.open(ctx)
+	kv, err := l.conn.KeyValue(ctx, l.bucket)
 	if err == nil {
 		_, err = kv.Put(ctx, keyOf(id), data)
 	}
@@ -113,18 +113,6 @@ func (l *List) note(ctx context.Context, id string, until time.Time) error {
 	}
 	l.learn(keyOf(id), until)
 	return nil
-}
-
-// open makes the bucket if it is not there.
-func (l *List) open(ctx context.Context) (jetstream.KeyValue, error) {
-	kv, err := l.conn.JS.KeyValue(ctx, l.bucket.Bucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = l.conn.JS.CreateOrUpdateKeyValue(ctx, l.bucket)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("bucket: %w", err)
-	}
-	return kv, nil
 }
 
 // keyOf is the name of a token's id in the bucket. Who reads that learns no id.
@@ -197,7 +185,7 @@ func (l *List) Run(ctx context.Context) error {
 // watch reads the bucket and what comes into it until that fails.
 func (l *List) watch(ctx context.Context) error {
 	within, cancel := context.WithTimeout(ctx, storeTime)
-	kv, err := l.open(within)
+	kv, err := l.conn.KeyValue(within, l.bucket)
 	cancel()
 	if err != nil {
 		return natsx.Classify(err)

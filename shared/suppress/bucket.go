@@ -92,12 +92,9 @@ func (b *bucket) open(ctx context.Context) (jetstream.KeyValue, error) {
 		return kv, nil
 	}
 	// Not under the lock, which would make everyone wait for a server that is away.
-	kv, err := b.conn.JS.KeyValue(ctx, b.config.Bucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = b.conn.JS.CreateOrUpdateKeyValue(ctx, b.config)
-	}
+	kv, err := b.conn.KeyValue(ctx, b.config)
 	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", b.config.Bucket, err)
+		return nil, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

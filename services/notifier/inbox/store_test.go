@@ -316,19 +316,21 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-// TestGone deletes the streams, and stops NATS.
+// TestGone deletes the streams, again and again, and stops NATS.
 func TestGone(t *testing.T) {
 	t.Parallel()
 	conn := testkit.NATS(t)
 	s := open(t, conn, limits(200))
-	put(t, s, ann, note(1))
-	for _, name := range []string{stream.NameInbox, stream.NameInboxState} {
-		if err := conn.JS.DeleteStream(t.Context(), testkit.Space(t).Stream(name)); err != nil {
-			t.Fatal(err)
+	for range 20 {
+		put(t, s, ann, note(1))
+		for _, name := range []string{stream.NameInbox, stream.NameInboxState} {
+			if err := conn.JS.DeleteStream(t.Context(), testkit.Space(t).Stream(name)); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if in, err := s.Read(t.Context(), ann); err != nil || len(in.Items) != 0 {
-		t.Errorf("read: %+v %v", in, err)
+		if in, err := s.Read(t.Context(), ann); err != nil || len(in.Items) != 0 {
+			t.Errorf("read: %+v %v", in, err)
+		}
 	}
 	put(t, s, ann, note(1))
 	change(t, s, ann, inbox.Op{ReadAll: true})

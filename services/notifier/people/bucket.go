@@ -50,17 +50,10 @@ type entry struct {
 
 // open makes the bucket if it is not there.
 func (b *bucket) open(ctx context.Context) error {
-	err := b.conn.Guard(ctx, func(ctx context.Context) error {
-		_, err := b.conn.JS.KeyValue(ctx, b.config.Bucket)
-		if errors.Is(err, jetstream.ErrBucketNotFound) {
-			_, err = b.conn.JS.CreateOrUpdateKeyValue(ctx, b.config)
-		}
+	return b.conn.Guard(ctx, func(ctx context.Context) error {
+		_, err := b.conn.KeyValue(ctx, b.config)
 		return err
 	}, api+"STREAM.INFO."+b.stream, api+"STREAM.CREATE."+b.stream, api+"STREAM.UPDATE."+b.stream)
-	if err != nil {
-		return fmt.Errorf("bucket %s: %w", b.config.Bucket, err)
-	}
-	return nil
 }
 
 // call runs one exchange, sent to a subject, within callWait. If the bucket is gone it is

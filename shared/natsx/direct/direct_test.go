@@ -73,6 +73,12 @@ func TestOne(t *testing.T) {
 	if _, err := direct.AtLeader(t.Context(), conn, "none", 1); err == nil {
 		t.Error("a stream that is not there has an answer")
 	}
+	if _, err := direct.At(t.Context(), conn, "none", 1); !errors.Is(err, nats.ErrNoResponders) {
+		t.Errorf("a stream that is not there: %v", err)
+	}
+	if _, err := direct.Page(t.Context(), conn, "none", ">", 1, 9); !errors.Is(err, nats.ErrNoResponders) || !errors.Is(err, natsx.ErrAway) {
+		t.Errorf("a page of a stream that is not there: %v", err)
+	}
 	conn.Embedded().Stop()
 	if _, err := direct.AtLeader(t.Context(), conn, "S", 1); !errors.Is(err, natsx.ErrAway) {
 		t.Errorf("without NATS: %v", err)

@@ -136,9 +136,10 @@ func (p *Messages) collect(ctx context.Context, nc *nats.Conn, subj string, body
 }
 
 // verdict reads an answer: a message, the end of them, or an error. A stored message may
-// hold a header called "Status", but only the server adds the message's subject.
+// hold a header called "Status", but only the server adds the message's sequence. (A
+// subject it adds to its word that nobody listens, too.)
 func verdict(m *nats.Msg) (done bool, err error) {
-	if last(m.Header, jetstream.SubjectHeader) != "" {
+	if Sequence(m) > 0 {
 		return false, nil
 	}
 	switch s := m.Header.Get(headerStatus); s {
