@@ -22,10 +22,10 @@ const (
 	// at the other. A log far beyond the default's has blocks of up to 8 MiB.
 	goalGrowth = 1.1
 	goalSlack  = 4 << 20
-	// goalLoose is how many goroutines and descriptors more than in the beginning are
-	// none that were left behind: a look starts some itself, and one sees them more often
-	// than another. A leak would be one for each of those who came and went.
-	goalLoose = 2
+	// goalLooking is how many goroutines more than in the beginning are none that were left
+	// behind: the page of metrics is made by some, of which one look sees more than
+	// another. A leak would be one for each of those who came and went.
+	goalLooking = 2
 )
 
 const (
@@ -160,7 +160,7 @@ func (m memory) each(o memory, f func(a, b float64) float64) memory {
 
 // limits is the most that may be left where this was the beginning.
 func (m memory) limits() memory {
-	return memory{m.rss*goalGrowth + goalSlack, m.heap*goalGrowth + goalSlack, m.goroutines + goalLoose, m.descriptors + goalLoose, 0}
+	return memory{m.rss*goalGrowth + goalSlack, m.heap*goalGrowth + goalSlack, m.goroutines + goalLooking, m.descriptors, 0}
 }
 
 // within says whether nothing is more than in limits.

@@ -214,3 +214,36 @@ func TestNotifyAndDead(t *testing.T) {
 		t.Errorf("the list of notifications: %d %s", code, body)
 	}
 }
+
+// TestMailLimits: the limits that are set hold mails to a person and to a domain, each as
+// many as it says, and let critical ones pass.
+func TestMailLimits(t *testing.T) {
+	t.Parallel()
+	office := newPostOffice(t).open()
+	d := dev(t, t.TempDir(), mailFile(t, office, `mail_per_recipient = "1/24h"`, `mail_per_domain = "3/24h"`))
+	c := commands{t, d}
+	crier := &crier{t: t, url: d.url, tok: d.token}
+	becomes := func(id, state, detail string) {
+		t.Helper()
+		testkit.Eventually(t, id+" to be "+state, func() bool {
+			for _, of := range crier.timeline(id).Deliveries {
+				if of.Channel == "mail" && of.State == state {
+					return strings.Contains(of.Error, detail) && (state != "retry" || of.Attempts == 0)
+				}
+			}
+			return false
+		})
+	}
+	const limited = "too many mails to this recipient or its domain"
+	for _, m := range []struct{ user, severity, state, detail string }{
+		{"bob", "normal", "sent", ""},
+		{"bob", "normal", "retry", limited},
+		{"bob", "critical", "sent", ""},
+		{"ann", "normal", "sent", ""},
+		{"eve", "normal", "sent", ""},
+		{"dev", "normal", "retry", limited},
+	} {
+		becomes(c.notify(m.user, "Hi", "--category", "orders", "--severity", m.severity), m.state, m.detail)
+	}
+	office.wantOnce(4)
+}

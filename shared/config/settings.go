@@ -61,7 +61,7 @@ type Settings struct {
 	MailRetry time.Duration `name:"mail-retry" default:"1m" help:"longest pause before the second attempt of a mail; each further one may be four times as long, up to six hours"`
 	// MailPerDomain and MailPerRecipient bound how many mails one process sends to a domain
 	// and to an address, each COUNT/TIME; empty for any number.
-	MailPerDomain    string `name:"mail-per-domain" help:"most mails to a domain, such as 600/1h; each mailer counts for itself; empty for any number"`
+	MailPerDomain    string `name:"mail-per-domain" help:"most mails to a domain, such as 600/1h; each mailer counts for itself; critical ones pass; empty for any number"`
 	MailPerRecipient string `name:"mail-per-recipient" help:"most mails to an address, such as 20/1h; critical ones pass; empty for any number"`
 	// DKIM are the keys that sign mails, each domain=selector:file.
 	DKIM []string `name:"dkim" help:"keys that sign mails, each domain=selector:file with a PEM file of an RSA or Ed25519 key"`

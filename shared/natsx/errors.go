@@ -34,7 +34,7 @@ const (
 	codeStorageExceeded        = 10047
 	codeMemoryExceeded         = 10028
 	codeNoPeers                = 10005
-	codeNoStore                = 10049
+	codeStreamCreateFailed     = 10049
 	codeStreamStoreFailed      = 10077
 	codeStreamOffline          = 10118
 	codeClusterNotAvailable    = 10008

@@ -34,15 +34,9 @@ func (c *Conn) EnsureStream(ctx context.Context, want jetstream.StreamConfig) (*
 }
 
 func (c *Conn) ensureStream(ctx context.Context, want jetstream.StreamConfig) (*jetstream.StreamInfo, error) {
-	s, err := c.JS.Stream(ctx, want.Name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		s, err = create(ctx, func() (jetstream.Stream, error) { return c.JS.CreateStream(ctx, want) })
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			s, err = c.JS.Stream(ctx, want.Name)
-		}
-	}
+	s, err := c.Stream(ctx, want)
 	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w", want.Name, err)
+		return nil, err
 	}
 	have := s.CachedInfo().Config
 	next, changed := merge(have, want)
@@ -53,6 +47,22 @@ func (c *Conn) ensureStream(ctx context.Context, want jetstream.StreamConfig) (*
 		return nil, fmt.Errorf("update stream %s: %w", want.Name, err)
 	}
 	return s.CachedInfo(), nil
+}
+
+// Stream finds a stream, or makes it. One that exists stays as it is. Errors are those of
+// package jetstream, to be classified.
+func (c *Conn) Stream(ctx context.Context, want jetstream.StreamConfig) (jetstream.Stream, error) {
+	s, err := c.JS.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		s, err = create(ctx, func() (jetstream.Stream, error) { return c.JS.CreateStream(ctx, want) })
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // by somebody with other limits, meanwhile
+			s, err = c.JS.Stream(ctx, want.Name)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", want.Name, err)
+	}
+	return s, nil
 }
 
 // KeyValue finds a key-value bucket, or makes it. One that exists stays as it is: to scale
@@ -73,7 +83,7 @@ func (c *Conn) KeyValue(ctx context.Context, want jetstream.KeyValueConfig) (jet
 func create[T any](ctx context.Context, do func() (T, error)) (made T, err error) {
 	for range createTries {
 		made, err = do()
-		if api, ok := errors.AsType[*jetstream.APIError](err); !ok || api.ErrorCode != codeNoStore {
+		if api, ok := errors.AsType[*jetstream.APIError](err); !ok || api.ErrorCode != codeStreamCreateFailed {
 			break
 		}
 		select {

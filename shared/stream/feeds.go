@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -74,18 +73,15 @@ func (l *NATS) ensureFeeds(ctx context.Context) error {
 	for _, feed := range Feeds(l.space) {
 		feed.Replicas = l.config.Replicas
 		err := l.conn.Guard(ctx, func(ctx context.Context) error {
-			_, err := l.conn.JS.Stream(ctx, feed.Name)
-			if errors.Is(err, jetstream.ErrStreamNotFound) {
-				_, err = l.conn.JS.CreateStream(ctx, feed)
-			}
+			_, err := l.conn.Stream(ctx, feed)
 			return err
 		}, "$JS.API.STREAM.INFO."+feed.Name, "$JS.API.STREAM.CREATE."+feed.Name)
 		err = natsx.Classify(err)
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) || errors.Is(err, natsx.ErrReadOnly) || errors.Is(err, natsx.ErrFull) {
+		if errors.Is(err, natsx.ErrReadOnly) || errors.Is(err, natsx.ErrFull) {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("stream %s: %w", feed.Name, err)
+			return err
 		}
 	}
 	return nil

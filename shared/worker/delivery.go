@@ -105,8 +105,8 @@ func (d *delivery) run() {
 	s, err := d.status()
 	for turn := 0; err == nil && turn < maxTurns; turn++ {
 		st := next(s.Receipt, d.job, time.Now(), d.w.cfg.MaxAttempts)
-		if wait := d.w.patience(s.At); s.State == Sending && wait > 0 {
-			st = step{do: hold, pause: wait}
+		if left := d.w.patience(s.At); s.State == Sending && left > 0 {
+			st = step{do: wait, pause: left}
 		}
 		switch st.do {
 		case settle:
@@ -115,7 +115,7 @@ func (d *delivery) run() {
 		case discard:
 			d.term("dead")
 			return
-		case hold:
+		case wait:
 			d.giveBack(st.pause)
 			return
 		case expire, bury:
@@ -209,7 +209,7 @@ func (d *delivery) attempt(seq uint64, st step) {
 	default:
 		pause := d.w.cfg.Backoff.Pause(a.Number, out.after)
 		st := after(a, out, pause, time.Now(), d.w.cfg.MaxAttempts)
-		if st.err = err.Error(); st.do != hold {
+		if st.err = err.Error(); st.do != wait {
 			if err := d.end(seq, st); err != nil {
 				d.lost(err)
 			}

@@ -18,7 +18,7 @@ const (
 	Discard = discard
 	Expire  = expire
 	Bury    = bury
-	Wait    = hold
+	Wait    = wait
 )
 
 // Do returns what a step does.

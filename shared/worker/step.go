@@ -11,7 +11,7 @@ const (
 	discard               // it is a letter: remove it
 	expire                // it is not worth trying
 	bury                  // make it a letter
-	hold                  // its time has not come
+	wait                  // its time has not come
 )
 
 // step is an action and what goes with it.
@@ -19,7 +19,7 @@ type step struct {
 	do      action
 	attempt int           // begin: its number; bury, expire: how many there were
 	unsure  bool          // an attempt may have got through
-	pause   time.Duration // hold
+	pause   time.Duration // wait
 	reason  Reason        // bury
 	err     string        // bury, expire: why the last attempt failed, as far as known
 }
@@ -46,7 +46,7 @@ func next(r Receipt, j Job, now time.Time, maxAttempts int) step {
 	case j.expired(now):
 		s.do = expire
 	case r.State == Retry && now.Before(r.Next):
-		s.do, s.pause = hold, r.Next.Sub(now)
+		s.do, s.pause = wait, r.Next.Sub(now)
 	case r.Attempt >= maxAttempts:
 		s.do, s.reason = bury, ReasonAttempts
 	default:
@@ -70,7 +70,7 @@ func after(a Attempt, o Outcome, pause time.Duration, now time.Time, maxAttempts
 	case a.Number >= maxAttempts:
 		s.do, s.reason = bury, ReasonAttempts
 	default:
-		s.do = hold
+		s.do = wait
 	}
 	return s
 }
